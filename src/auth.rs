@@ -1,0 +1,173 @@
+//! Who asks: signatures by the framework, everything it leaves to us, and the [`Principal`] that a verb works for.
+//!
+//! [`guard`] is the only way to a service, and takes the access keys by value: a gateway without authentication cannot
+//! be built. The framework verifies `SigV4` in headers, presigned URLs, aws-chunked bodies and forms, refuses unsigned
+//! `x-amz-*` headers, and bounds clock skew (15 minutes) and presigned lifetimes (7 days). Ours are: `SigV2` refused in words
+//! that help, session tokens refused, conditions of access keys, forms that do not say how long they are.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{HttpError, HttpRequest, HttpResponse, S3, S3Error, S3Result, s3_error};
+
+use crate::keys::access::{AccessKey, AccessKeys, AccessRefusal, LiveAccessKeys};
+use crate::tenant::Principal;
+
+/// The S3 service behind its authentication.
+#[derive(Clone)]
+pub struct Guarded {
+    service: S3Service,
+}
+
+/// Puts authentication in front of an S3 implementation.
+#[must_use]
+pub fn guard(s3: impl S3, access_keys: Arc<LiveAccessKeys>) -> Guarded {
+    let mut builder = S3ServiceBuilder::new(s3);
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(framework_config()))));
+    builder.set_auth(Secrets(Arc::clone(&access_keys)));
+    builder.set_access(Access(access_keys));
+    Guarded { service: builder.build() }
+}
+
+impl Guarded {
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// What the framework cannot even put into an answer; the connection ends.
+    pub async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        match refusal(&request) {
+            Some(error) => error.to_http_response().map_err(|error| HttpError::from_std_error(Box::new(error))),
+            None => self.service.call(request).await,
+        }
+    }
+}
+
+/// The framework's limits. What it buffers is bounded here: XML, form fields, one signed chunk.
+fn framework_config() -> S3Config {
+    let mut config = S3Config::default();
+    config.xml_max_body_size = XML_BYTES_MAX;
+    config.form_max_fields_size = FORM_FIELDS_BYTES_MAX;
+    config.aws_chunked_stream_max_chunk_size = SIGNED_CHUNK_BYTES_MAX;
+    config.custom_route_max_body_size = None;
+    config.sig_v4_allowed_services = vec!["s3".to_owned()];
+    config
+}
+
+/// What is refused before the framework looks at a request.
+fn refusal<B>(request: &Request<B>) -> Option<S3Error> {
+    if is_sigv2(request) {
+        return Some(s3_error!(
+            InvalidRequest,
+            "The authorization mechanism you have provided (Signature Version 2) is not supported. Please use \
+             AWS4-HMAC-SHA256: in boto3 Config(signature_version='s3v4'), in aws-cli \
+             `aws configure set default.s3.signature_version s3v4`, in s3cmd `signature_v2 = False`."
+        ));
+    }
+    if let Some(region) = wrong_region(request) {
+        return Some(expecting_region(region));
+    }
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let is_form = request.method() == Method::POST
+        && header(CONTENT_TYPE).is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/"));
+    if is_form && header(CONTENT_LENGTH).is_none() {
+        // The framework would hold a form of unknown length whole.
+        return Some(s3_error!(MissingContentLength));
+    }
+    None
+}
+
+fn is_sigv2<B>(request: &Request<B>) -> bool {
+    let in_header = request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS "));
+    let in_query = request.uri().query().is_some_and(|query| {
+        let has = |wanted: &str| query.split('&').any(|pair| pair.split('=').next() == Some(wanted));
+        has("AWSAccessKeyId") && has("Signature")
+    });
+    in_header || in_query
+}
+
+/// The region that a request was signed for, if it is none: s3cmd asks for `US` until it is told better.
+fn wrong_region<B>(request: &Request<B>) -> Option<&str> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let region = header.split_once("Credential=")?.1.split(',').next()?.rsplit('/').nth(2)?;
+    region.bytes().any(|byte| byte.is_ascii_uppercase()).then_some(region)
+}
+
+fn expecting_region(region: &str) -> S3Error {
+    let mut error = s3_error!(
+        AuthorizationHeaderMalformed,
+        "The authorization header is malformed; the region '{region}' is wrong; expecting '{REGION}'"
+    );
+    // These replace what the framework would set.
+    error.set_headers(HeaderMap::from_iter([
+        (CONTENT_TYPE, HeaderValue::from_static("application/xml")),
+        (HeaderName::from_static("x-amz-bucket-region"), HeaderValue::from_static(REGION)),
+    ]));
+    error
+}
+
+/// Finds the secret that must have signed a request.
+struct Secrets(Arc<LiveAccessKeys>);
+
+#[async_trait::async_trait]
+impl S3Auth for Secrets {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let keys = self.0.snapshot();
+        let key = keys.find(access_key).ok_or_else(|| s3_error!(InvalidAccessKeyId))?;
+        Ok(SecretKey::from(key.secret.expose()))
+    }
+}
+
+/// Lets a request with a good signature go on, as its principal.
+struct Access(Arc<LiveAccessKeys>);
+
+#[async_trait::async_trait]
+impl S3Access for Access {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let credentials = context.credentials().ok_or_else(|| s3_error!(AccessDenied, "Requests must be signed."))?;
+        let id = credentials.access_key.clone();
+        let principal = admitted(&self.0.snapshot(), &id, context)?;
+        context.extensions_mut().insert(principal);
+        Ok(())
+    }
+}
+
+fn admitted(keys: &AccessKeys, id: &str, context: &mut S3AccessContext<'_>) -> S3Result<Principal> {
+    let key: &AccessKey = keys.find(id).ok_or_else(|| s3_error!(InvalidAccessKeyId))?;
+    if carries_session_token(context) {
+        return Err(s3_error!(InvalidToken, "This access key has no session token."));
+    }
+    let peer = context.extensions_mut().get::<SocketAddr>().map(SocketAddr::ip);
+    key.admits(SystemTime::now(), peer).map_err(|why| match why {
+        AccessRefusal::Expired | AccessRefusal::Disabled | AccessRefusal::NotYetValid => {
+            s3_error!(InvalidAccessKeyId, "{why}")
+        }
+        AccessRefusal::Address => s3_error!(AccessDenied, "{why}"),
+    })?;
+    Ok(key.principal.clone())
+}
+
+/// No access key here has a session: a token is a mistake of the client's, or somebody else's.
+fn carries_session_token(context: &S3AccessContext<'_>) -> bool {
+    let in_query = |query: &str| {
+        query.split('&').any(|pair| pair.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case(TOKEN)))
+    };
+    context.headers().contains_key(TOKEN) || context.uri().query().is_some_and(in_query)
+}
+
+const TOKEN: &str = "x-amz-security-token";
+/// What clients sign for unless they are told otherwise; any other name of a region will do too.
+const REGION: &str = "us-east-1";
+/// A request to complete 10,000 parts with checksums is about 3 MiB.
+const XML_BYTES_MAX: usize = 8 << 20;
+const FORM_FIELDS_BYTES_MAX: usize = 1 << 20;
+const SIGNED_CHUNK_BYTES_MAX: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests;

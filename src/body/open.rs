@@ -1,0 +1,138 @@
+//! Sealed bytes in, plaintext out: [`open`] gives a client nothing that was not authenticated.
+//!
+//! The first piece is awaited before the answer begins, so that an object that fails at once is a clean error. A later
+//! failure ends the stream in an error, and the connection is aborted. The piece that completes the announced length is
+//! held back until the opener has ended well: otherwise a client could take the body for whole.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt as _};
+use s3s::dto::StreamingBlob;
+use s3s::stream::{ByteStream as Sized, RemainingLength};
+use sync_wrapper::SyncWrapper;
+
+use crate::backend::{BodyError, ByteStream};
+use crate::seal::{MultipartOpener, OpenError, RangeOpener, SingleOpener};
+
+/// What opens: a state machine that is pushed to and then finished.
+pub(crate) trait Opens: Send + Sync + Unpin + 'static {
+    /// Takes the next stored bytes; appends the plaintext that they authenticate.
+    fn push(&mut self, sealed: &[u8], out: &mut BytesMut) -> Result<(), OpenError>;
+    /// Checks that everything was there; appends what was withheld until then.
+    fn finish(self, out: &mut BytesMut) -> Result<(), OpenError>;
+}
+
+macro_rules! opens {
+    ($($opener:ty),*) => {$(
+        impl Opens for $opener {
+            fn push(&mut self, sealed: &[u8], out: &mut BytesMut) -> Result<(), OpenError> {
+                Self::push(self, sealed, out)
+            }
+            fn finish(self, _: &mut BytesMut) -> Result<(), OpenError> {
+                Self::finish(self)
+            }
+        }
+    )*};
+}
+
+opens!(SingleOpener, RangeOpener);
+
+impl Opens for MultipartOpener {
+    fn push(&mut self, sealed: &[u8], out: &mut BytesMut) -> Result<(), OpenError> {
+        Self::push(self, sealed, out)
+    }
+    fn finish(self, out: &mut BytesMut) -> Result<(), OpenError> {
+        Self::finish(self, out).map(drop)
+    }
+}
+
+/// The plaintext of exactly `plain_bytes` that `opener` makes of a stored body; answers once the first piece is there.
+///
+/// # Errors
+/// What the stored body or the opener ended in, before any plaintext.
+pub(crate) async fn open(sealed: ByteStream, opener: impl Opens, plain_bytes: u64) -> Result<StreamingBlob, BodyError> {
+    let mut opening = Opening {
+        sealed: SyncWrapper::new(sealed),
+        opener: Some(opener),
+        out: BytesMut::new(),
+        ready: None,
+        left: plain_bytes,
+    };
+    if let Some(first) = opening.next().await.transpose()? {
+        opening.left = opening.left.saturating_add(first.len() as u64);
+        opening.ready = Some(first);
+    }
+    Ok(StreamingBlob::new(opening))
+}
+
+struct Opening<O> {
+    sealed: SyncWrapper<ByteStream>,
+    /// gone once it has finished or failed
+    opener: Option<O>,
+    out: BytesMut,
+    /// the first piece, awaited before the answer began
+    ready: Option<Bytes>,
+    /// plaintext bytes not yet given out
+    left: u64,
+}
+
+impl<O: Opens> Opening<O> {
+    fn give(&mut self, piece: Bytes) -> Poll<Option<Result<Bytes, BodyError>>> {
+        self.left = self.left.saturating_sub(piece.len() as u64);
+        Poll::Ready(Some(Ok(piece)))
+    }
+
+    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Bytes, BodyError>>> {
+        self.opener = None;
+        self.out.clear();
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl<O: Opens> Stream for Opening<O> {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(piece) = self.ready.take() {
+            return self.give(piece);
+        }
+        loop {
+            let whole = self.out.len() as u64 >= self.left;
+            if !self.out.is_empty() && (self.opener.is_none() || !whole) {
+                let piece = self.out.split().freeze();
+                return self.give(piece);
+            }
+            if self.opener.is_none() {
+                return Poll::Ready(None);
+            }
+            let this = &mut *self;
+            let Some(opener) = &mut this.opener else { return Poll::Ready(None) };
+            match ready!(this.sealed.get_mut().as_mut().poll_next(context)) {
+                Some(Ok(sealed)) => {
+                    if let Err(error) = opener.push(&sealed, &mut this.out) {
+                        return self.fail(error.into());
+                    }
+                }
+                Some(Err(error)) => return self.fail(error),
+                None => {
+                    if let Some(opener) = this.opener.take()
+                        && let Err(error) = opener.finish(&mut this.out)
+                    {
+                        return self.fail(error.into());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<O: Opens> Sized for Opening<O> {
+    fn remaining_length(&self) -> RemainingLength {
+        usize::try_from(self.left).map_or_else(|_| RemainingLength::unknown(), RemainingLength::new_exact)
+    }
+}
+
+#[cfg(test)]
+mod tests;

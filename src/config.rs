@@ -1,0 +1,331 @@
+//! The configuration: two JSON files, merged, checked as a whole, and turned into the settings of each module.
+//!
+//! ```text
+//! application.json (ConfigMap) ─┐                        ┌─ schema: unknown fields, types
+//! application.json (Secret) ────┴─ merge, Secret wins ───┴─ per section: mode, ranges, ids ─→ Config
+//! customer_fragments.json, SEALGATE_CUSTOMER_FRAGMENTS ──────────────────────────────────────┘
+//! ```
+//!
+//! Either file may be absent. Sections of other programs may stand beside ours; ours are strict. All that is wrong is
+//! reported at once, by place and without values. Periods are Go durations, sizes bytes, times RFC 3339.
+
+mod crypto;
+mod duration;
+mod error;
+mod raw;
+pub mod schema;
+mod sections;
+mod shape;
+mod source;
+mod tenants;
+pub mod watch;
+
+use std::fmt;
+use std::mem::{Discriminant, discriminant};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroize as _;
+
+use crate::keys::access::AccessKeys;
+use crate::keys::fragment::{Fragments, FragmentsError};
+use crate::keys::settings::KeySettings;
+pub use duration::{DurationError, GoDuration};
+pub use error::{ConfigError, Problem};
+use raw::RawConfig;
+pub use sections::{Auth, BackendSettings, Limits, Listen, Store};
+pub use source::FilePath;
+
+/// What the gateway runs with.
+#[derive(Debug)]
+pub struct Config {
+    /// how tenants' encryption keys are found
+    pub keys: KeySettings,
+    /// the access keys; none configured: one is generated at the first start, for the tenant `default`
+    pub access_keys: Option<AccessKeys>,
+    /// where sealed objects are stored
+    pub backend: BackendSettings,
+    /// the addresses to listen on
+    pub listen: Listen,
+    /// how much may be under way at once
+    pub limits: Limits,
+    /// how requests may be signed
+    pub auth: Auth,
+}
+
+impl Config {
+    /// The folder for what the first start generates; none if nothing needs to be generated.
+    #[must_use]
+    pub fn first_start_dir(&self) -> Option<&Path> {
+        let Store::Local { path } = &self.backend.store;
+        (matches!(self.keys, KeySettings::Generated) || self.access_keys.is_none()).then_some(path)
+    }
+
+    /// What cannot change while the gateway runs.
+    #[must_use]
+    pub fn fixed(&self) -> Fixed {
+        Fixed {
+            backend: self.backend.clone(),
+            listen: self.listen,
+            mode: discriminant(&self.keys),
+            has_access_keys: self.access_keys.is_some(),
+        }
+    }
+}
+
+/// What cannot change while the gateway runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    backend: BackendSettings,
+    listen: Listen,
+    mode: Discriminant<KeySettings>,
+    has_access_keys: bool,
+}
+
+impl Fixed {
+    /// The parts in which another configuration differs: they count after a restart.
+    #[must_use]
+    pub fn changes(&self, other: &Self) -> Vec<&'static str> {
+        let changed = [
+            ("backend", self.backend != other.backend),
+            ("listen", self.listen != other.listen),
+            ("crypto.mode", self.mode != other.mode),
+            ("tenants", self.has_access_keys != other.has_access_keys),
+        ];
+        changed.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
+    }
+}
+
+/// A configuration with what is to be said about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// the configuration
+    pub config: Config,
+    /// the files that were read
+    pub files: Vec<PathBuf>,
+    /// what should be told to the operator, one sentence each
+    pub warnings: Vec<String>,
+    /// top-level sections that are not ours, left alone
+    pub foreign_sections: Vec<String>,
+    /// the sections as they are in force, defaults filled in and secrets masked; JSON
+    pub effective: String,
+    /// changes when the content of any file changes
+    pub digest: Digest,
+}
+
+/// What the content of the files hashes to. Not shown: it is an oracle for what the files hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digest([u8; 32]);
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(..)")
+    }
+}
+
+/// Where the configuration stands.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// the file for what is no secret; a `ConfigMap` in Kubernetes
+    pub config: FilePath,
+    /// the file for secrets
+    pub secret: FilePath,
+}
+
+impl Paths {
+    /// The paths that the operator gave, by flag or environment, or else the usual ones.
+    #[must_use]
+    pub fn new(config: Option<PathBuf>, secret: Option<PathBuf>) -> Self {
+        Self {
+            config: FilePath::named_or(config, "/opt/config/application.json"),
+            secret: FilePath::named_or(secret, "/opt/secret/application.json"),
+        }
+    }
+}
+
+/// Reads an environment variable; passed in so that tests need not change the process's own.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Reads and checks the configuration.
+///
+/// # Errors
+/// [`ConfigError`] with every problem that was found.
+pub fn load(paths: &Paths, environment: Environment<'_>) -> Result<Loaded, ConfigError> {
+    look(paths, environment).1
+}
+
+/// What the files hash to, whatever they say, and what they say.
+fn look(paths: &Paths, environment: Environment<'_>) -> (Digest, Result<Loaded, ConfigError>) {
+    let mut reading = Reading::default();
+    let loaded = reading.load(paths, environment);
+    let digest = Digest(reading.digest.finalize().into());
+    (digest, loaded.map(|loaded| Loaded { digest, ..loaded }))
+}
+
+/// What piles up while files are read.
+#[derive(Default)]
+struct Reading {
+    files: Vec<PathBuf>,
+    warnings: Vec<String>,
+    problems: Vec<Problem>,
+    digest: Sha256,
+}
+
+impl Reading {
+    fn load(&mut self, paths: &Paths, environment: Environment<'_>) -> Result<Loaded, ConfigError> {
+        let plain = self.file(&paths.config);
+        let secret = self.file(&paths.secret);
+        ConfigError::unless_empty(std::mem::take(&mut self.problems))?;
+        let secret_places = secrets_in(&plain);
+        let mut merged = plain;
+        source::merge(&mut merged, secret);
+        let foreign_sections = take_foreign(&mut merged, &mut self.warnings);
+        self.warn_of_secrets(&paths.config.path, &secret_places);
+        if environment("TENANT_ENCRYPTION_KEY_MODE").is_some() {
+            self.warnings.push("TENANT_ENCRYPTION_KEY_MODE is set but no longer used; crypto.mode says it".into());
+        }
+        let raw = checked(merged)?;
+        let effective = serde_json::to_string_pretty(&raw).unwrap_or_default();
+        let fragments = self.fragments(&raw, environment);
+        let config = self.config(raw, fragments);
+        ConfigError::unless_empty(std::mem::take(&mut self.problems))?;
+        let Some(config) = config else { return Err(Problem::Missing { path: "crypto".into() }.into()) };
+        let (files, warnings) = (std::mem::take(&mut self.files), std::mem::take(&mut self.warnings));
+        Ok(Loaded { config, files, warnings, foreign_sections, effective, digest: Digest([0; 32]) })
+    }
+
+    fn file(&mut self, file: &FilePath) -> Map<String, Value> {
+        let parsed = file.read().and_then(|text| match text {
+            None => Ok(Map::new()),
+            Some(text) => {
+                self.note(&file.path, &text);
+                source::parse(&file.path, &text)
+            }
+        });
+        parsed.unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            Map::new()
+        })
+    }
+
+    fn note(&mut self, path: &Path, text: &str) {
+        self.digest.update((text.len() as u64).to_be_bytes());
+        self.digest.update(text);
+        self.files.push(path.to_owned());
+    }
+
+    /// The fragments of the file and of the environment together.
+    fn fragments(&mut self, raw: &RawConfig, environment: Environment<'_>) -> Fragments {
+        let named = raw.crypto.as_ref().and_then(|crypto| crypto.customer_fragments_file.clone());
+        let file = FilePath::named_or(named.map(PathBuf::from), FRAGMENTS_FILE);
+        let name = file.path.display().to_string();
+        let of_file = match file.read() {
+            Ok(None) => Ok(Fragments::default()),
+            Ok(Some(text)) => {
+                self.note(&file.path, &text);
+                Fragments::parse(&name, &text)
+            }
+            Err(problem) => Err(FragmentsError::Read { file: name, reason: problem.to_string() }),
+        };
+        let of_environment = match environment(FRAGMENTS_VARIABLE) {
+            None => Ok(Fragments::default()),
+            Some(text) => {
+                let text = zeroize::Zeroizing::new(text);
+                self.digest.update(text.as_bytes());
+                Fragments::parse(FRAGMENTS_VARIABLE, &text)
+            }
+        };
+        let joined = of_file.and_then(|mut fragments| fragments.join(of_environment?).map(|()| fragments));
+        joined.unwrap_or_else(|error| {
+            self.problems.push(Problem::Fragments(error));
+            Fragments::default()
+        })
+    }
+
+    fn config(&mut self, mut raw: RawConfig, fragments: Fragments) -> Option<Config> {
+        let problems = &mut self.problems;
+        let keys = crypto::convert(&raw, fragments, problems);
+        sections::refuse_unserved(&raw, problems);
+        let backend = sections::backend(&raw.backend, problems);
+        let listen = sections::listen(&raw.listen, problems);
+        let limits = sections::limits(&raw.limits, problems);
+        let auth = sections::auth(&raw.auth, problems);
+        let access_keys = raw.tenants.take().map(|tenants| tenants::convert(tenants, problems));
+        if access_keys.as_ref().is_some_and(AccessKeys::is_empty) && problems.is_empty() {
+            self.warnings.push("no tenant has an access key: every request will be refused".into());
+        }
+        let period = raw.crypto.as_ref().and_then(|crypto| crypto.update_period);
+        if period.is_some_and(|period| period.get() < PERIOD_WARN) {
+            self.warnings.push("crypto.update_period is under 10s; 1h is a good choice".into());
+        }
+        Some(Config { keys: keys?, access_keys, backend: backend?, listen: listen?, limits, auth })
+    }
+
+    /// Secrets belong into the other file, which fewer can read.
+    fn warn_of_secrets(&mut self, file: &Path, places: &[String]) {
+        if !places.is_empty() {
+            let places = places.join(", ");
+            self.warnings.push(format!("secret material in non-secret file {}: {places}", file.display()));
+        }
+    }
+}
+
+/// The sections as they may be written, from JSON in which nothing unknown or of a wrong type is left.
+fn checked(mut merged: Map<String, Value>) -> Result<RawConfig, ConfigError> {
+    let mut problems = Vec::new();
+    let value = Value::Object(std::mem::take(&mut merged));
+    shape::check(schema::of_config(), &value, "", &mut problems);
+    if let Err(error) = ConfigError::unless_empty(problems) {
+        wipe(value);
+        return Err(error);
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        Problem::Value { path, reason: error.into_inner().to_string() }.into()
+    })
+}
+
+/// Takes the sections of others out and returns their names; warns of one that looks like a misspelt one of ours.
+fn take_foreign(merged: &mut Map<String, Value>, warnings: &mut Vec<String>) -> Vec<String> {
+    let ours = schema::section_names();
+    let foreign: Vec<String> = merged.keys().filter(|name| !ours.contains(&name.as_str())).cloned().collect();
+    for name in &foreign {
+        if let Some(meant) = shape::nearest(name, ours.iter().copied()) {
+            warnings.push(format!("the section `{name}` is not used; did you mean `{meant}`?"));
+        }
+        if let Some(section) = merged.remove(name) {
+            wipe(section);
+        }
+    }
+    foreign
+}
+
+fn secrets_in(plain: &Map<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (section, value) in plain {
+        if let Some(schema) = schema::section(section) {
+            shape::secrets(schema, value, section, &mut found);
+        }
+    }
+    found
+}
+
+/// Overwrites the texts of a value that is not needed any more.
+fn wipe(value: Value) {
+    match value {
+        Value::String(mut text) => text.zeroize(),
+        Value::Array(items) => items.into_iter().for_each(wipe),
+        Value::Object(object) => object.into_iter().for_each(|(_, value)| wipe(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The variable that can hold the JSON of customer fragments, where no file can be mounted.
+pub const FRAGMENTS_VARIABLE: &str = "SEALGATE_CUSTOMER_FRAGMENTS";
+const FRAGMENTS_FILE: &str = "/opt/fragments/customer_fragments.json";
+const PERIOD_WARN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! The `crypto` section: from the fields that may be written to the settings of one mode.
+//!
+//! The mode is plain text, and each mode takes its own fields and refuses those of the others: key material that would
+//! be left unused without a word is a mistake waiting to be noticed too late.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::error::Problem;
+use super::raw::{RawConfig, RawCrypto, RawKeyVersion, RawKms, RawTenantKeys};
+use crate::keys::fragment::Fragments;
+use crate::keys::secret::SecretText;
+use crate::keys::seeds::{KeySet, VersionedSeed};
+use crate::keys::settings::{KeySettings, LocalKeys, RETIRED_KEYS_MAX};
+use crate::seal::Seed;
+use crate::tenant::TenantId;
+
+/// The key settings, or none after what is wrong was added to `problems`.
+pub(super) fn convert(raw: &RawConfig, fragments: Fragments, problems: &mut Vec<Problem>) -> Option<KeySettings> {
+    let Some(crypto) = &raw.crypto else {
+        if raw.tenants.is_none() {
+            return Some(KeySettings::Generated);
+        }
+        missing("crypto.key_seed", problems);
+        return None;
+    };
+    let before = problems.len();
+    if crypto.mode != REMOTE {
+        refuse(&crypto.mode, [("coordinator", raw.coordinator.is_some())], problems);
+    }
+    let settings = match crypto.mode.as_str() {
+        SINGLE => single(crypto, problems),
+        LOCAL => local(crypto, fragments, problems),
+        REMOTE => {
+            remote(crypto, raw, problems);
+            problems.push(Problem::NotAvailable { path: format!("crypto.mode {REMOTE}") });
+            None
+        }
+        _ => {
+            problems.push(Problem::Mode);
+            None
+        }
+    };
+    settings.filter(|_| problems.len() == before)
+}
+
+fn single(crypto: &RawCrypto, problems: &mut Vec<Problem>) -> Option<KeySettings> {
+    refuse(
+        SINGLE,
+        [
+            ("crypto.tenant_keys", crypto.tenant_keys.is_some()),
+            ("crypto.default_key", crypto.default_key.is_some()),
+            ("crypto.kms_config", crypto.kms_config.is_some()),
+            ("crypto.on_key_missing", crypto.on_key_missing.is_some()),
+            ("crypto.snapshot_file", crypto.snapshot_file.is_some()),
+        ],
+        problems,
+    );
+    let Some(text) = crypto.key_seed.as_ref().filter(|text| !text.is_empty()) else {
+        missing("crypto.key_seed", problems);
+        return None;
+    };
+    match seed(text) {
+        Ok(seed) => Some(KeySettings::SingleKey { seeds: KeySet::single(seed) }),
+        Err(error) => {
+            problems.push(Problem::Value { path: "crypto.key_seed".into(), reason: error });
+            None
+        }
+    }
+}
+
+/// Decodes a seed; what is wrong with it is told without its value.
+fn seed(text: &SecretText) -> Result<Seed, String> {
+    let seed = Seed::from_base64(text.expose()).map_err(|error| error.to_string())?;
+    if seed.expose().starts_with(EXAMPLE.as_bytes()) {
+        return Err("this is the seed of the example; put in what `sealgate keygen` prints".into());
+    }
+    Ok(seed)
+}
+
+fn local(crypto: &RawCrypto, fragments: Fragments, problems: &mut Vec<Problem>) -> Option<KeySettings> {
+    refuse(
+        LOCAL,
+        [
+            ("crypto.key_seed", crypto.key_seed.is_some()),
+            ("crypto.kms_config", crypto.kms_config.is_some()),
+            ("crypto.on_key_missing", crypto.on_key_missing.is_some()),
+            ("crypto.snapshot_file", crypto.snapshot_file.is_some()),
+        ],
+        problems,
+    );
+    let period = update_period(crypto, LOCAL, problems);
+    let tenants = match &crypto.tenant_keys {
+        Some(tenants) if !tenants.is_empty() => tenant_keys(tenants, problems),
+        _ => {
+            missing("crypto.tenant_keys", problems);
+            Vec::new()
+        }
+    };
+    let default_key = default_key(crypto, &tenants, problems);
+    let retired_keys_max = crypto.retired_keys_max.map_or(RETIRED_KEYS_MAX, |max| max as usize);
+    Some(KeySettings::LocalMultiKeys(LocalKeys { period: period?, tenants, default_key, retired_keys_max, fragments }))
+}
+
+fn remote(crypto: &RawCrypto, raw: &RawConfig, problems: &mut Vec<Problem>) {
+    refuse(REMOTE, [("crypto.key_seed", crypto.key_seed.is_some())], problems);
+    update_period(crypto, REMOTE, problems);
+    if let Some(tenants) = &crypto.tenant_keys {
+        tenant_keys(tenants, problems);
+    }
+    if let Some(id) = &crypto.default_key
+        && let Err(error) = TenantId::new(id)
+    {
+        problems.push(Problem::Value { path: "crypto.default_key".into(), reason: error.to_string() });
+    }
+    kms(crypto.kms_config.as_ref(), problems);
+    if let Some(choice) = &crypto.on_key_missing
+        && !matches!(choice.as_str(), "keep" | "revoke")
+    {
+        let reason = "must be keep or revoke".into();
+        problems.push(Problem::Value { path: "crypto.on_key_missing".into(), reason });
+    }
+    match raw.coordinator.as_ref().map(|coordinator| coordinator.url.as_str()) {
+        None | Some("") => missing("coordinator.url", problems),
+        Some(url) if url.starts_with("https://") || url.starts_with("http://") => {}
+        Some(_) => {
+            let reason = "must be an address such as https://coordinator.example.com".into();
+            problems.push(Problem::Value { path: "coordinator.url".into(), reason });
+        }
+    }
+}
+
+fn kms(kms: Option<&RawKms>, problems: &mut Vec<Problem>) {
+    let is_empty = |kms: &RawKms| {
+        let (kmip, tls) = (&kms.kmip, &kms.tls);
+        kmip.address.is_empty() && kmip.major_version == 0 && tls.key.is_empty() && tls.cert.is_empty()
+    };
+    let Some(kms) = kms.filter(|kms| !is_empty(kms)) else {
+        problems.push(Problem::KmsConfigRequired);
+        return;
+    };
+    let required = [
+        ("crypto.kms_config.kmip.address", kms.kmip.address.is_empty()),
+        ("crypto.kms_config.tls.cert", kms.tls.cert.is_empty()),
+        ("crypto.kms_config.tls.key", kms.tls.key.is_empty()),
+    ];
+    for (path, is_empty) in required {
+        if is_empty {
+            missing(path, problems);
+        }
+    }
+    if (kms.kmip.major_version, kms.kmip.minor_version) != (1, 4) {
+        problems.push(Problem::KmipVersion);
+    }
+    let address = &kms.kmip.address;
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse().ok());
+    if !address.is_empty() && port.is_none_or(|port: u16| port == 0) {
+        let reason = "must be a host name and port such as kms.example.com:5696".into();
+        problems.push(Problem::Value { path: "crypto.kms_config.kmip.address".into(), reason });
+    }
+    for (at, suite) in kms.tls.cipher_suites.iter().flatten().enumerate() {
+        if !CIPHER_SUITES.contains(suite) {
+            let path = format!("crypto.kms_config.tls.cipher_suites[{at}]");
+            problems.push(Problem::Value { path, reason: format!("unknown cipher suite {suite}") });
+        }
+    }
+}
+
+/// The seeds of every tenant; what is wrong names the tenant, never the seed.
+fn tenant_keys(raw: &BTreeMap<String, RawTenantKeys>, problems: &mut Vec<Problem>) -> Vec<(TenantId, KeySet)> {
+    let mut tenants = Vec::with_capacity(raw.len());
+    for (id, keys) in raw {
+        let set = TenantId::new(id).map_err(|error| error.to_string()).and_then(|id| Ok((id, key_set(keys)?)));
+        match set {
+            Ok(tenant) => tenants.push(tenant),
+            Err(reason) => problems.push(Problem::TenantKeys { tenant: id.clone(), reason }),
+        }
+    }
+    tenants
+}
+
+fn key_set(raw: &RawTenantKeys) -> Result<KeySet, String> {
+    let seed = |text: &SecretText| seed(text).map_err(|error| format!("seed: {error}"));
+    match raw {
+        RawTenantKeys::Seed(text) => seed(text).map(KeySet::single),
+        RawTenantKeys::Versions(versions) => {
+            let version = |raw: &RawKeyVersion| {
+                let seed = seed(&raw.seed).map_err(|error| format!("key version {}: {error}", raw.version))?;
+                Ok(VersionedSeed { version: raw.version, seed, primary: raw.primary })
+            };
+            let seeds: Vec<VersionedSeed> = versions.keys.iter().map(version).collect::<Result<_, String>>()?;
+            KeySet::new(versions.fragment_id.clone(), seeds).map_err(|error| error.to_string())
+        }
+    }
+}
+
+fn default_key(crypto: &RawCrypto, tenants: &[(TenantId, KeySet)], problems: &mut Vec<Problem>) -> Option<TenantId> {
+    let wanted = crypto.default_key.as_deref()?;
+    let known = tenants.iter().find(|(id, _)| id.as_str() == wanted).map(|(id, _)| id.clone());
+    let is_named = crypto.tenant_keys.as_ref().is_some_and(|tenants| tenants.contains_key(wanted));
+    if known.is_none() && !is_named {
+        let reason = format!("`{wanted}` is not in crypto.tenant_keys");
+        problems.push(Problem::Value { path: "crypto.default_key".into(), reason });
+    }
+    known
+}
+
+fn update_period(crypto: &RawCrypto, mode: &'static str, problems: &mut Vec<Problem>) -> Option<Duration> {
+    if crypto.update_period.is_none() {
+        problems.push(Problem::UpdatePeriodRequired { mode });
+    }
+    crypto.update_period.map(super::duration::GoDuration::get)
+}
+
+fn refuse<const N: usize>(mode: &str, fields: [(&str, bool); N], problems: &mut Vec<Problem>) {
+    for (path, is_given) in fields {
+        if is_given {
+            problems.push(Problem::OtherMode { path: path.into(), mode: mode.into() });
+        }
+    }
+}
+
+fn missing(path: &str, problems: &mut Vec<Problem>) {
+    problems.push(Problem::Missing { path: path.into() });
+}
+
+/// What the secrets of the example files start with.
+pub(super) const EXAMPLE: &str = "EXAMPLE-REPLACE";
+const SINGLE: &str = "single-key";
+const LOCAL: &str = "local-multi-keys";
+const REMOTE: &str = "remote-multi-keys";
+
+/// TLS 1.3, then the TLS 1.2 suites with ECDHE and AES-GCM or ChaCha20-Poly1305 (IANA TLS parameters).
+const CIPHER_SUITES: [u16; 9] = [0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca8, 0xcca9];

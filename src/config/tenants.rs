@@ -1,0 +1,117 @@
+//! The `tenants` section: from text to access keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::crypto::EXAMPLE;
+use super::error::Problem;
+use super::raw::{RawAccessKey, RawTenant};
+use crate::keys::access::{AccessKey, AccessKeys};
+use crate::tenant::{BucketPrefix, Cidr, TenantId};
+
+/// The access keys of all tenants; what is wrong is added to `problems`. Takes the secrets out of `raw`.
+pub(super) fn convert(raw: Vec<RawTenant>, problems: &mut Vec<Problem>) -> AccessKeys {
+    let mut keys = Vec::new();
+    let mut ids = BTreeSet::new();
+    let mut prefixes = BTreeMap::new();
+    for (at, tenant) in raw.into_iter().enumerate() {
+        let path = format!("tenants[{at}]");
+        let id: Option<TenantId> = parsed(&tenant.id, &format!("{path}.id"), problems);
+        let prefix: Option<BucketPrefix> = parsed(&tenant.bucket_prefix, &format!("{path}.bucket_prefix"), problems);
+        let (Some(id), Some(prefix)) = (id, prefix) else { continue };
+        if !ids.insert(id.clone()) {
+            problems.push(Problem::TenantKeys { tenant: id.to_string(), reason: "is given twice".into() });
+            continue;
+        }
+        for (at, key) in tenant.access_keys.into_iter().enumerate() {
+            keys.extend(access_key(&id, &prefix, key, &format!("{path}.access_keys[{at}]"), problems));
+        }
+        if let Some(other) = prefixes.insert(prefix.clone(), id.clone()) {
+            problems.push(overlap(&id, &other));
+        }
+    }
+    // sorted, a prefix stands right before the first text that it begins
+    let sorted: Vec<_> = prefixes.iter().collect();
+    for pair in sorted.windows(2) {
+        if let [(shorter, id), (longer, other)] = pair
+            && shorter.overlaps(longer)
+        {
+            problems.push(overlap(other, id));
+        }
+    }
+    AccessKeys::new(keys).unwrap_or_else(|error| {
+        problems.push(Problem::Value { path: "tenants".into(), reason: error.to_string() });
+        AccessKeys::default()
+    })
+}
+
+fn access_key(
+    tenant: &TenantId,
+    prefix: &BucketPrefix,
+    raw: RawAccessKey,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<AccessKey> {
+    let before = problems.len();
+    let value = |field: &str, reason: &str| Problem::Value { path: format!("{path}.{field}"), reason: reason.into() };
+    if raw.id.is_empty() || raw.id.len() > ACCESS_KEY_ID_BYTES_MAX || !raw.id.bytes().all(is_id_byte) {
+        problems.push(value("id", "must be 1 to 128 letters, digits, `-`, `_` and `.`"));
+    }
+    if raw.secret.expose().len() < SECRET_BYTES_MIN {
+        problems.push(value("secret", "must have at least 8 characters"));
+    }
+    if raw.secret.expose().starts_with(EXAMPLE) {
+        problems.push(value("secret", "this is the secret of the example; put in your own"));
+    }
+    if raw.policy.is_some() {
+        problems.push(Problem::NotAvailable { path: format!("{path}.policy") });
+    }
+    let expires_at = moment(raw.expires_at.as_deref(), &format!("{path}.expires_at"), problems);
+    let not_before = moment(raw.not_before.as_deref(), &format!("{path}.not_before"), problems);
+    let allowed_cidrs: Vec<Cidr> = raw
+        .allowed_cidrs
+        .iter()
+        .enumerate()
+        .filter_map(|(at, text)| parsed(text, &format!("{path}.allowed_cidrs[{at}]"), problems))
+        .collect();
+    let key = AccessKey::new(tenant.clone(), prefix.clone(), &raw.id, raw.secret);
+    let disabled = raw.disabled;
+    (problems.len() == before).then_some(AccessKey { expires_at, not_before, allowed_cidrs, disabled, ..key })
+}
+
+fn overlap(tenant: &TenantId, other: &TenantId) -> Problem {
+    let reason =
+        format!("its bucket_prefix begins, or is begun by, that of tenant `{other}`; they would share buckets");
+    Problem::TenantKeys { tenant: tenant.to_string(), reason }
+}
+
+fn moment(text: Option<&str>, path: &str, problems: &mut Vec<Problem>) -> Option<SystemTime> {
+    let moment = OffsetDateTime::parse(text?, &Rfc3339).ok();
+    if moment.is_none() {
+        let reason = "must be a time such as 2030-01-31T12:00:00Z".into();
+        problems.push(Problem::Value { path: path.into(), reason });
+    }
+    moment.map(SystemTime::from)
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str, path: &str, problems: &mut Vec<Problem>) -> Option<T> {
+    match text.parse() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let error: T::Err = error;
+            problems.push(Problem::Value { path: path.into(), reason: error.to_string() });
+            None
+        }
+    }
+}
+
+fn is_id_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')
+}
+
+const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
+const SECRET_BYTES_MIN: usize = 8;

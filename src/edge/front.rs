@@ -1,0 +1,166 @@
+//! What stands before the framework for every request: an id, a log span, a permit, and the answers that are not S3.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use http::header::{CONNECTION, SERVER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use s3s::service::S3Service;
+use s3s::{Body, HttpError, HttpRequest, HttpResponse, S3Error, S3ErrorCode, s3_error};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{Instrument as _, Span};
+
+use super::answer::AnswerBody;
+use super::request_id::RequestIds;
+use super::{Config, RequestId, error_body, request_body};
+
+/// Where a load balancer asks on the S3 port, unsigned. No bucket can have this name.
+const HEALTH_PATH: &str = "/_/health";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+
+/// What answers S3 requests: the framework's service, with its authentication.
+pub trait S3Handler: Clone + Send + Sync + 'static {
+    /// Answers one request. An error ends the connection without an answer.
+    fn handle(&self, request: HttpRequest) -> impl Future<Output = Result<HttpResponse, HttpError>> + Send;
+}
+
+impl S3Handler for S3Service {
+    fn handle(&self, request: HttpRequest) -> impl Future<Output = Result<HttpResponse, HttpError>> + Send {
+        self.call(request)
+    }
+}
+
+/// One for all connections.
+pub(super) struct Front<H> {
+    handler: H,
+    ids: RequestIds,
+    in_flight: Arc<Semaphore>,
+    config: Config,
+}
+
+impl<H: S3Handler> Front<H> {
+    pub(super) fn new(handler: H, config: Config) -> Self {
+        let ids = RequestIds::new();
+        tracing::info!(host_id = ids.host_id(), "answers of this process carry this x-amz-id-2");
+        Self { handler, ids, in_flight: Arc::new(Semaphore::new(config.in_flight_requests_max)), config }
+    }
+
+    /// The answer to a request, whatever happens.
+    pub(super) async fn answer(&self, mut request: HttpRequest, peer: SocketAddr) -> Response<AnswerBody> {
+        let id = self.ids.next();
+        let span = span(&id, &request);
+        let path = request.uri().path().to_owned();
+        request.extensions_mut().insert(id.clone());
+        request.extensions_mut().insert(peer);
+        let (answer, permit) = self.decide(request).instrument(span.clone()).await;
+        let mut answer = error_body::complete(answer, &path, id.as_str(), self.ids.host_id());
+        self.label(answer.headers_mut(), &id);
+        span.in_scope(|| tracing::debug!(status = answer.status().as_u16(), "answered"));
+        answer.map(|body| AnswerBody::new(body, span, permit))
+    }
+
+    async fn decide(&self, request: HttpRequest) -> (HttpResponse, Option<OwnedSemaphorePermit>) {
+        if is_health_check(&request) {
+            return (HttpResponse::new(Body::from("ok".to_owned())), None);
+        }
+        if request.method() == Method::OPTIONS {
+            return (error_answer(cors_is_off()), None);
+        }
+        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
+            tracing::warn!(max = self.config.in_flight_requests_max, "too many requests in flight");
+            return (error_answer(s3_error!(SlowDown)), None);
+        };
+        let answer = self.handler.handle(request).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the framework failed");
+            error_answer(s3_error!(InternalError))
+        });
+        (answer, Some(permit))
+    }
+
+    fn label(&self, headers: &mut HeaderMap, id: &RequestId) {
+        headers.insert(SERVER, HeaderValue::from_static("sealgate"));
+        for (name, text) in [(REQUEST_ID, id.as_str()), (HOST_ID, self.ids.host_id())] {
+            if let Ok(value) = HeaderValue::from_str(text) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+/// The service of one connection.
+pub(super) struct Connected<H> {
+    pub(super) front: Arc<Front<H>>,
+    pub(super) peer: SocketAddr,
+}
+
+impl<H: S3Handler> hyper::service::Service<Request<Incoming>> for Connected<H> {
+    type Response = Response<AnswerBody>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (front, peer) = (Arc::clone(&self.front), self.peer);
+        let stall_timeout = front.config.body_stall_timeout;
+        let is_http1 = request.version() <= Version::HTTP_11;
+        let (head, incoming) = request.into_parts();
+        let (body, progress) = request_body::watched(incoming, stall_timeout);
+        Box::pin(async move {
+            let mut answer = front.answer(Request::from_parts(head, body), peer).await;
+            if is_http1 && !answer.status().is_success() && !progress.is_read() {
+                // What is left of the request stands in the way of the next one: the connection ends, and a client
+                // that is not told so sends its next request into it.
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(answer)
+        })
+    }
+}
+
+/// Method, path and who says to ask; never the query, which may carry a signature.
+fn span(id: &RequestId, request: &HttpRequest) -> Span {
+    let access_key = access_key_id(request.headers(), request.uri());
+    tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path(), access_key)
+}
+
+/// The id of the access key that a request claims, unchecked: from `Authorization` or the presigned query.
+fn access_key_id<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let from_header = header.and_then(|value| value.split_once("Credential=").map(|(_, rest)| rest));
+    let from_query = || uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="));
+    let id = from_header.or_else(from_query)?.split(['/', '%', ',']).next()?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    ((1..=ACCESS_KEY_BYTES_MAX).contains(&id.len()) && id.bytes().all(plain)).then_some(id)
+}
+
+fn is_health_check(request: &HttpRequest) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        && request.uri().path() == HEALTH_PATH
+        && request.uri().query().is_none()
+        && !request.headers().contains_key(http::header::AUTHORIZATION)
+}
+
+fn cors_is_off() -> S3Error {
+    let mut error = S3Error::with_message(
+        S3ErrorCode::Custom("AccessForbidden".into()),
+        "CORSResponse: CORS is not enabled for this bucket.",
+    );
+    error.set_status_code(StatusCode::FORBIDDEN);
+    error
+}
+
+fn error_answer(error: S3Error) -> HttpResponse {
+    error.to_http_response().unwrap_or_else(|_| {
+        let mut bare = HttpResponse::new(Body::empty());
+        *bare.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        bare
+    })
+}
+
+const ACCESS_KEY_BYTES_MAX: usize = 128;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+use futures::channel::oneshot;
+use http_body_util::BodyExt as _;
+
+use super::*;
+
+/// Answers with what a function makes of the request.
+#[derive(Clone)]
+struct Answers<F>(F);
+
+impl<F, A> S3Handler for Answers<F>
+where
+    F: Fn(HttpRequest) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = HttpResponse> + Send,
+{
+    async fn handle(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        Ok((self.0)(request).await)
+    }
+}
+
+fn front<F, A>(answers: F) -> Front<Answers<F>>
+where
+    F: Fn(HttpRequest) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = HttpResponse> + Send,
+{
+    Front::new(Answers(answers), Config { in_flight_requests_max: 1, ..Config::default() })
+}
+
+async fn echo_id(request: HttpRequest) -> HttpResponse {
+    HttpResponse::new(Body::from(request.extensions().get::<RequestId>().unwrap().as_str().to_owned()))
+}
+
+async fn refuse(_: HttpRequest) -> HttpResponse {
+    error_answer(s3_error!(AccessDenied))
+}
+
+fn request(method: Method, uri: &str) -> HttpRequest {
+    Request::builder().method(method).uri(uri).body(Body::empty()).unwrap()
+}
+
+fn peer() -> SocketAddr {
+    ([127, 0, 0, 1], 40_000).into()
+}
+
+async fn text(answer: Response<AnswerBody>) -> String {
+    String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn every_answer_names_its_request_and_the_handler_knows_the_name() {
+    let front = front(echo_id);
+    let answer = front.answer(request(Method::GET, "/bucket/key"), peer()).await;
+    let id = answer.headers()["x-amz-request-id"].to_str().unwrap().to_owned();
+    assert!(answer.headers().contains_key("x-amz-id-2") && answer.headers()[SERVER] == "sealgate");
+    assert_eq!(text(answer).await, id);
+}
+
+#[tokio::test]
+async fn an_error_body_has_the_id_of_the_header() {
+    let front = front(refuse);
+    let answer = front.answer(request(Method::GET, "/bucket/key"), peer()).await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    let id = answer.headers()["x-amz-request-id"].to_str().unwrap().to_owned();
+    let body = text(answer).await;
+    assert!(
+        body.contains(&format!("<RequestId>{id}</RequestId>")) && body.contains("<Resource>/bucket/key</Resource>")
+    );
+}
+
+#[tokio::test]
+async fn a_health_check_needs_no_permit_and_no_signature() {
+    let front = front(refuse);
+    front.in_flight.close();
+    let answer = front.answer(request(Method::GET, "/_/health"), peer()).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(text(answer).await, "ok");
+}
+
+#[tokio::test]
+async fn only_the_plain_health_request_is_one() {
+    let front = front(refuse);
+    for (method, uri) in [(Method::PUT, "/_/health"), (Method::GET, "/_/health?acl"), (Method::GET, "/_/health/x")] {
+        assert_eq!(front.answer(request(method, uri), peer()).await.status(), StatusCode::FORBIDDEN);
+    }
+}
+
+#[tokio::test]
+async fn a_cors_preflight_is_refused_as_by_a_bucket_without_cors() {
+    let front = front(echo_id);
+    let answer = front.answer(request(Method::OPTIONS, "/bucket/key"), peer()).await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert!(text(answer).await.contains("<Code>AccessForbidden</Code>"));
+}
+
+#[tokio::test]
+async fn a_request_too_many_is_told_to_slow_down_until_an_earlier_answer_has_ended() {
+    let front = front(echo_id);
+    let first = front.answer(request(Method::GET, "/bucket"), peer()).await;
+    let second = front.answer(request(Method::GET, "/bucket"), peer()).await;
+    assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(text(second).await.contains("<Code>SlowDown</Code>"));
+    drop(first);
+    assert_eq!(front.answer(request(Method::GET, "/bucket"), peer()).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_request_whose_client_went_away_gives_its_permit_back() {
+    let (entered, at_work) = oneshot::channel::<()>();
+    let entered = Arc::new(std::sync::Mutex::new(Some(entered)));
+    let front = front(move |_| {
+        let entered = entered.lock().unwrap().take();
+        async move {
+            if let Some(entered) = entered {
+                entered.send(()).unwrap();
+                std::future::pending::<()>().await;
+            }
+            HttpResponse::new(Body::empty())
+        }
+    });
+    let mut stuck = Box::pin(front.answer(request(Method::GET, "/"), peer()));
+    tokio::select! { _ = &mut stuck => panic!("it never answers"), entered = at_work => entered.unwrap() }
+    assert_eq!(front.in_flight.available_permits(), 0);
+    drop(stuck);
+    assert_eq!(front.answer(request(Method::GET, "/"), peer()).await.status(), StatusCode::OK);
+}
+
+#[test]
+fn the_access_key_is_found_where_signatures_name_it() {
+    let header = |text: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::AUTHORIZATION, HeaderValue::from_str(text).unwrap());
+        headers
+    };
+    let none = Uri::from_static("/");
+    let signed = header("AWS4-HMAC-SHA256 Credential=AKID-1/20260101/us-east-1/s3/aws4_request, Signature=0");
+    assert_eq!(access_key_id(&signed, &none), Some("AKID-1"));
+    let presigned = Uri::from_static("/b/k?X-Amz-Signature=0&X-Amz-Credential=AKID%2F20260101%2Fus-east-1");
+    assert_eq!(access_key_id(&HeaderMap::new(), &presigned), Some("AKID"));
+    assert_eq!(access_key_id(&header("AWS4-HMAC-SHA256 Credential=a\"b/x"), &none), None);
+    assert_eq!(access_key_id(&HeaderMap::new(), &none), None);
+}

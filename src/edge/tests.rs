@@ -1,0 +1,117 @@
+//! The edge over real sockets.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use s3s::{Body, HttpError, HttpRequest, HttpResponse};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::*;
+
+/// Answers `ready` when told to, and says when it was asked.
+#[derive(Clone)]
+struct OnCue {
+    asked: mpsc::UnboundedSender<()>,
+    cue: watch::Receiver<bool>,
+}
+
+impl S3Handler for OnCue {
+    async fn handle(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.asked.send(()).unwrap();
+        self.cue.clone().wait_for(|cue| *cue).await.unwrap();
+        Ok(HttpResponse::new(Body::from("ready".to_owned())))
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    asked: mpsc::UnboundedReceiver<()>,
+    cue: watch::Sender<bool>,
+    shutdown: watch::Sender<bool>,
+    served: JoinHandle<()>,
+}
+
+async fn start(config: Config) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked_sender, asked) = mpsc::unbounded_channel();
+    let (cue, cue_receiver) = watch::channel(false);
+    let (shutdown, shutdown_receiver) = watch::channel(false);
+    let handler = OnCue { asked: asked_sender, cue: cue_receiver };
+    let served = tokio::spawn(serve(listener, Plain, handler, config, shutdown_receiver));
+    Running { address, asked, cue, shutdown, served }
+}
+
+async fn send(running: &Running, request: &str) -> TcpStream {
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
+    client
+}
+
+async fn rest(mut client: TcpStream) -> String {
+    let mut text = String::new();
+    client.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+const GET: &str = "GET /bucket/key HTTP/1.1\r\nHost: s3\r\n\r\n";
+
+#[tokio::test]
+async fn a_request_in_flight_at_shutdown_is_answered_and_then_the_server_ends() {
+    let mut running = start(Config::default()).await;
+    let client = send(&running, GET).await;
+    running.asked.recv().await.unwrap();
+    running.shutdown.send(true).unwrap();
+    running.cue.send(true).unwrap();
+    let answer = rest(client).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("ready"), "{answer}");
+    running.served.await.unwrap();
+    TcpStream::connect(running.address).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_request_that_outlives_the_drain_is_cut() {
+    let mut running = start(Config { drain_timeout: Duration::ZERO, ..Config::default() }).await;
+    let client = send(&running, GET).await;
+    running.asked.recv().await.unwrap();
+    running.shutdown.send(true).unwrap();
+    running.served.await.unwrap();
+    assert_eq!(rest(client).await, "");
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_shutdown() {
+    let running = start(Config::default()).await;
+    let mut idle = send(&running, "GET /_/health HTTP/1.1\r\nHost: s3\r\n\r\n").await;
+    let mut answer = [0; 15];
+    idle.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    running.shutdown.send(true).unwrap();
+    running.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_too_many_waits_for_an_earlier_one_to_end() {
+    let mut running = start(Config { connections_max: 1, ..Config::default() }).await;
+    let first = send(&running, GET).await;
+    running.asked.recv().await.unwrap();
+    let second = send(&running, GET).await;
+    drop(first);
+    running.asked.recv().await.unwrap();
+    running.cue.send(true).unwrap();
+    running.shutdown.send(true).unwrap();
+    assert!(rest(second).await.ends_with("ready"));
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_to_a_client_that_begins_with_it() {
+    let running = start(Config::default()).await;
+    let empty_settings = "\0\0\0\u{4}\0\0\0\0\0";
+    let mut client = send(&running, &format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{empty_settings}")).await;
+    let mut frame_head = [0; 9];
+    client.read_exact(&mut frame_head).await.unwrap();
+    assert_eq!(frame_head[3], 4, "the server's first frame is SETTINGS");
+}

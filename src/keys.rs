@@ -1,0 +1,184 @@
+//! Keys of tenants: where they come from, how they stay fresh, and the snapshots that a request reads.
+//!
+//! ```text
+//! source ─tells→ cycle ─derives, compares, keeps the last good→ ring ─snapshot→ request
+//!    └──────────── look_up: one tenant that no cycle told of ───↗
+//! ```
+//!
+//! - [`source`]: the seam to wherever keys come from; [`configured`]: the configuration itself; [`kmip`]: a KMS
+//! - [`refresh`], [`cycle`]: asking again and again, and what comes of it
+//! - [`ring`]: every tenant's encryption keys at one moment
+//! - [`seeds`]: the seeds of a tenant and the keys derived from them; [`fragment`]: what customers add to them
+//! - [`access`]: the access keys that requests are signed with
+//! - [`first_start`]: what is generated when nothing is configured
+//! - [`settings`]: what the configuration says of keys
+//! - [`secret`]: text that must not be seen
+//!
+//! A request takes one snapshot ([`Keys::serving`]) and keeps it to its end; a refresh swaps in a whole new one.
+
+pub mod access;
+pub mod configured;
+pub mod cycle;
+pub mod first_start;
+pub mod fragment;
+pub mod kmip;
+pub mod refresh;
+pub mod ring;
+pub mod secret;
+pub mod seeds;
+pub mod settings;
+pub mod source;
+#[cfg(test)]
+mod testing;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::Mutex;
+
+use crate::tenant::TenantId;
+use cycle::{Chain, Cycle, CycleReport};
+use refresh::{Clock, SystemClock};
+use ring::{KeyRing, SourceKind, TenantKeys};
+use settings::unix_seconds;
+use source::{KeyError, KeySource};
+
+/// The live key ring.
+pub struct Keys {
+    ring: ArcSwap<KeyRing>,
+    /// held by whoever makes the next ring out of the one in force
+    writing: Mutex<()>,
+    source: Arc<dyn KeySource>,
+    clock: Arc<dyn Clock>,
+    /// tenants that were looked up a moment ago, each by one request for all that waited
+    looked_up: moka::future::Cache<TenantId, Result<(), Arc<KeyError>>>,
+    last_cycle: ArcSwapOption<CycleReport>,
+}
+
+impl Keys {
+    /// Keys that never change: this ring and nothing to ask.
+    #[must_use]
+    pub fn new(ring: KeyRing) -> Self {
+        let keys = Self::of(Arc::new(Nowhere), Arc::new(SystemClock));
+        keys.ring.store(Arc::new(ring));
+        keys
+    }
+
+    /// Keys of a source; none before the first [cycle](refresh::Refresher::cycle).
+    #[must_use]
+    pub fn of(source: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            ring: ArcSwap::from_pointee(KeyRing::empty()),
+            writing: Mutex::new(()),
+            source,
+            clock,
+            looked_up: moka::future::Cache::builder()
+                .max_capacity(LOOKED_UP_MAX)
+                .time_to_live(LOOKED_UP_PERIOD)
+                .build(),
+            last_cycle: ArcSwapOption::empty(),
+        }
+    }
+
+    /// The keys as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<KeyRing> {
+        self.ring.load_full()
+    }
+
+    /// A snapshot in which this tenant has keys. One that no cycle told of is looked up, by one request for all that
+    /// wait for it; that there are none is remembered for five seconds, because clients retry.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the tenant has no keys.
+    pub async fn serving(&self, tenant: &TenantId) -> Result<Arc<KeyRing>, Arc<KeyError>> {
+        let ring = self.snapshot();
+        if ring.has_own(tenant) || (self.source.is_complete() && ring.tenant(tenant).is_some()) {
+            return Ok(ring);
+        }
+        let outcome = self.looked_up.get_with_by_ref(tenant, self.look_up(tenant)).await;
+        let ring = self.snapshot();
+        match outcome {
+            _ if ring.has_own(tenant) => Ok(ring),
+            Err(error) if error.is_definite() && ring.tenant(tenant).is_some() => Ok(ring),
+            Err(error) => Err(error),
+            // found a moment ago, but taken away since
+            Ok(()) => Err(Arc::new(KeyError::NotFound { tenant: tenant.clone() })),
+        }
+    }
+
+    /// What the last cycle came to; none before the first one.
+    #[must_use]
+    pub fn last_cycle(&self) -> Option<Arc<CycleReport>> {
+        self.last_cycle.load_full()
+    }
+
+    /// Puts the outcome of a cycle in force; requests under way keep their snapshots.
+    async fn install(&self, cycle: Cycle) -> CycleReport {
+        let _writing = self.writing.lock().await;
+        let (ring, report) = cycle.finish(&self.snapshot());
+        self.ring.store(Arc::new(ring));
+        self.last_cycle.store(Some(Arc::new(report.clone())));
+        report
+    }
+
+    async fn look_up(&self, tenant: &TenantId) -> Result<(), Arc<KeyError>> {
+        let (keys, source) = self.source.look_up(tenant).await.map_err(|error| {
+            let chain = Chain(&error);
+            tracing::warn!(error = %chain, "failed to get key for tenant {tenant}");
+            Arc::new(error)
+        })?;
+        let _writing = self.writing.lock().await;
+        let now = unix_seconds(self.clock.now());
+        let ring = self.snapshot();
+        // a cycle may have been quicker, and knows more
+        if !ring.has_own(tenant) {
+            self.ring.store(Arc::new(ring.with_tenant(tenant, keys, source, now)));
+        }
+        Ok(())
+    }
+
+    fn source(&self) -> &Arc<dyn KeySource> {
+        &self.source
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("ring", &self.snapshot())
+            .field("source", &self.source.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The source of keys that never change.
+struct Nowhere;
+
+#[async_trait::async_trait]
+impl KeySource for Nowhere {
+    fn name(&self) -> &'static str {
+        "nowhere"
+    }
+
+    fn is_complete(&self) -> bool {
+        true
+    }
+
+    async fn refresh(&self, cycle: &mut Cycle) -> Result<(), KeyError> {
+        cycle.unchanged();
+        Ok(())
+    }
+
+    async fn look_up(&self, tenant: &TenantId) -> Result<(TenantKeys, SourceKind), KeyError> {
+        Err(KeyError::NotFound { tenant: tenant.clone() })
+    }
+}
+
+const LOOKED_UP_MAX: u64 = 10_000;
+const LOOKED_UP_PERIOD: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

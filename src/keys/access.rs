@@ -1,0 +1,161 @@
+//! Access keys: which tenant a request is for, and the secret that must have signed it.
+//!
+//! [`AccessKeys`] is an immutable snapshot, [`LiveAccessKeys`] the handle that a reload swaps. Being found is not being
+//! admitted: [`AccessKey::admits`] checks time, address and whether the key is switched off, after the signature was
+//! found right, so that only who knows the secret learns why.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+
+use super::secret::SecretText;
+use crate::tenant::{BucketPrefix, Cidr, Principal, TenantId};
+
+/// The access keys of all tenants at one moment.
+#[derive(Default)]
+pub struct AccessKeys {
+    by_id: HashMap<Arc<str>, Arc<AccessKey>>,
+}
+
+impl AccessKeys {
+    /// Takes over the keys.
+    ///
+    /// # Errors
+    /// [`RepeatedAccessKey`] when two have one id.
+    pub fn new(keys: impl IntoIterator<Item = AccessKey>) -> Result<Self, RepeatedAccessKey> {
+        let mut by_id = HashMap::new();
+        for key in keys {
+            let id = Arc::clone(&key.principal.access_key_id);
+            if by_id.insert(Arc::clone(&id), Arc::new(key)).is_some() {
+                return Err(RepeatedAccessKey { id });
+            }
+        }
+        Ok(Self { by_id })
+    }
+
+    /// The key of this id.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Arc<AccessKey>> {
+        self.by_id.get(id)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}
+
+impl fmt::Debug for AccessKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.by_id.keys()).finish()
+    }
+}
+
+/// One access key.
+#[derive(Debug)]
+pub struct AccessKey {
+    /// who signs with it
+    pub principal: Principal,
+    /// the secret access key
+    pub secret: SecretText,
+    /// refused from this moment on
+    pub expires_at: Option<SystemTime>,
+    /// refused before this moment
+    pub not_before: Option<SystemTime>,
+    /// refused from other addresses; none given: from anywhere
+    pub allowed_cidrs: Vec<Cidr>,
+    /// refused altogether
+    pub disabled: bool,
+}
+
+impl AccessKey {
+    /// A key without conditions.
+    #[must_use]
+    pub fn new(tenant: TenantId, bucket_prefix: BucketPrefix, id: &str, secret: SecretText) -> Self {
+        let principal = Principal { tenant, access_key_id: id.into(), bucket_prefix };
+        Self { principal, secret, expires_at: None, not_before: None, allowed_cidrs: Vec::new(), disabled: false }
+    }
+
+    /// Whether a request that it signed may go on, at this time and from this address.
+    ///
+    /// # Errors
+    /// [`AccessRefusal`]: the condition that does not hold.
+    pub fn admits(&self, now: SystemTime, peer: Option<IpAddr>) -> Result<(), AccessRefusal> {
+        if self.disabled {
+            return Err(AccessRefusal::Disabled);
+        }
+        if self.expires_at.is_some_and(|end| now >= end) {
+            return Err(AccessRefusal::Expired);
+        }
+        if self.not_before.is_some_and(|start| now < start) {
+            return Err(AccessRefusal::NotYetValid);
+        }
+        let inside = |peer| self.allowed_cidrs.iter().any(|range| range.contains(peer));
+        if !self.allowed_cidrs.is_empty() && !peer.is_some_and(inside) {
+            return Err(AccessRefusal::Address);
+        }
+        Ok(())
+    }
+}
+
+/// The access keys that are in force.
+#[derive(Debug)]
+pub struct LiveAccessKeys(ArcSwap<AccessKeys>);
+
+impl LiveAccessKeys {
+    /// Starts with these.
+    #[must_use]
+    pub fn new(keys: AccessKeys) -> Self {
+        Self(ArcSwap::from_pointee(keys))
+    }
+
+    /// The keys as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<AccessKeys> {
+        self.0.load_full()
+    }
+
+    /// Puts others in force.
+    pub fn replace(&self, keys: AccessKeys) {
+        self.0.store(Arc::new(keys));
+    }
+}
+
+/// Why a known access key is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessRefusal {
+    /// it is switched off
+    #[error("the access key is disabled")]
+    Disabled,
+    /// its time is over
+    #[error("the access key has expired")]
+    Expired,
+    /// its time has not begun
+    #[error("the access key is not valid yet")]
+    NotYetValid,
+    /// the client's address is not among those allowed
+    #[error("the access key may not be used from this address")]
+    Address,
+}
+
+/// Two access keys have one id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("access key id `{id}` is given twice")]
+pub struct RepeatedAccessKey {
+    /// the id
+    pub id: Arc<str>,
+}
+
+#[cfg(test)]
+mod tests;

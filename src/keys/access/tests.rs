@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use super::*;
+
+fn key(id: &str) -> AccessKey {
+    let secret = SecretText::new("the secret of the key".into());
+    AccessKey::new(TenantId::default_tenant(), BucketPrefix::empty(), id, secret)
+}
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_key_is_found_by_its_id_with_its_tenant() {
+    let keys = AccessKeys::new([key("AKIA1"), key("AKIA2")]).unwrap();
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys.find("AKIA2").unwrap().principal.tenant.as_str(), "default");
+    assert!(keys.find("akia2").is_none());
+}
+
+#[test]
+fn two_keys_of_one_id_are_refused_by_name() {
+    let error = AccessKeys::new([key("AKIA1"), key("AKIA1")]).unwrap_err();
+    assert_eq!(error.to_string(), "access key id `AKIA1` is given twice");
+}
+
+#[test]
+fn a_key_without_conditions_admits_anyone_at_any_time() {
+    assert_eq!(key("k").admits(at(0), None), Ok(()));
+}
+
+#[test]
+fn a_key_is_valid_from_its_first_moment_to_before_its_last() {
+    let key = AccessKey { not_before: Some(at(10)), expires_at: Some(at(20)), ..key("k") };
+    assert_eq!(key.admits(at(9), None), Err(AccessRefusal::NotYetValid));
+    assert_eq!(key.admits(at(10), None), Ok(()));
+    assert_eq!(key.admits(at(19), None), Ok(()));
+    assert_eq!(key.admits(at(20), None), Err(AccessRefusal::Expired));
+}
+
+#[test]
+fn a_disabled_key_is_refused() {
+    assert_eq!(AccessKey { disabled: true, ..key("k") }.admits(at(0), None), Err(AccessRefusal::Disabled));
+}
+
+#[test]
+fn a_key_bound_to_addresses_is_refused_elsewhere_and_where_the_address_is_unknown() {
+    let key = AccessKey { allowed_cidrs: vec!["192.0.2.0/24".parse().unwrap()], ..key("k") };
+    assert_eq!(key.admits(at(0), Some("192.0.2.9".parse().unwrap())), Ok(()));
+    assert_eq!(key.admits(at(0), Some("198.51.100.9".parse().unwrap())), Err(AccessRefusal::Address));
+    assert_eq!(key.admits(at(0), None), Err(AccessRefusal::Address));
+}
+
+#[test]
+fn debug_output_names_ids_and_no_secret() {
+    let text = format!("{:?} {:?}", AccessKeys::new([key("AKIA1")]).unwrap(), key("AKIA2"));
+    assert!(text.contains("AKIA1") && text.contains("AKIA2"));
+    assert!(!text.contains("the secret"));
+}
+
+#[test]
+fn a_snapshot_keeps_the_keys_that_a_reload_takes_away() {
+    let live = LiveAccessKeys::new(AccessKeys::new([key("old")]).unwrap());
+    let before = live.snapshot();
+    live.replace(AccessKeys::new([key("new")]).unwrap());
+    assert!(before.find("old").is_some());
+    assert!(live.snapshot().find("old").is_none());
+}

@@ -1,0 +1,182 @@
+//! [`Cycle`]: one refresh under way. A source tells it of tenants; it derives, compares, logs and counts.
+//!
+//! Whatever cannot be had keeps its last good value, and that never expires by itself. Failures are logged for the
+//! first ten tenants of a cycle and then in one line, because a KMS that is out fails for all of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::fragment::Fragments;
+use super::ring::build::{Built, RingBuilder, Surprise};
+use super::ring::{KeyRing, SourceKind};
+use super::seeds::KeySet;
+use super::source::KeyError;
+use crate::tenant::TenantId;
+
+/// One refresh under way.
+pub struct Cycle {
+    builder: RingBuilder,
+    rules: CycleRules,
+    report: CycleReport,
+}
+
+/// What holds for every cycle.
+#[derive(Clone, Copy, Debug)]
+pub struct CycleRules {
+    /// how many keys that no source names any more stay per tenant
+    pub retired_keys_max: usize,
+    /// whether a definite "no such key" takes a tenant's keys away
+    pub revoke_missing: bool,
+}
+
+/// What a cycle came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CycleReport {
+    /// the source's name
+    pub source: &'static str,
+    /// when it began, Unix seconds
+    pub began_at: u32,
+    /// whether the source told of all tenants
+    pub is_complete: bool,
+    /// tenants whose keys were confirmed
+    pub fresh: u64,
+    /// tenants that go on with their last good keys
+    pub last_good: u64,
+    /// tenants that have no key at all
+    pub without: u64,
+    /// tenants whose keys were taken away
+    pub revoked: u64,
+    /// seeds that changed unannounced
+    pub surprises: u64,
+}
+
+impl Cycle {
+    /// Starts from the ring in force. `now` is Unix seconds.
+    #[must_use]
+    pub fn new(last: Arc<KeyRing>, source: &'static str, rules: CycleRules, now: u32) -> Self {
+        let report = CycleReport {
+            source,
+            began_at: now,
+            is_complete: true,
+            fresh: 0,
+            last_good: 0,
+            without: 0,
+            revoked: 0,
+            surprises: 0,
+        };
+        Self { builder: RingBuilder::new(last, rules.retired_keys_max), rules, report }
+    }
+
+    /// A tenant has these seeds. Keys that it has already are not derived again.
+    pub fn found(&mut self, tenant: &TenantId, seeds: &KeySet, fragments: &Fragments, source: SourceKind) {
+        match seeds.derive_anew(self.builder.last_good(tenant), tenant.as_str(), fragments) {
+            Ok(keys) => {
+                self.report.fresh += 1;
+                self.builder.found(tenant, keys, source, self.report.began_at);
+            }
+            Err(missing) => {
+                self.builder.withhold(tenant);
+                self.failed(tenant, &missing.into());
+            }
+        }
+    }
+
+    /// One seed serves all tenants.
+    pub fn found_for_all(&mut self, seeds: &KeySet) {
+        // one key for all cannot be any one customer's, so no fragment is joined to it
+        if let Ok(keys) = seeds.derive_anew(self.builder.last_for_all(), "", &Fragments::default()) {
+            self.report.fresh += 1;
+            self.builder.found_for_all(keys);
+        }
+    }
+
+    /// This tenant's keys serve those that have none.
+    pub fn default_key(&mut self, tenant: TenantId) {
+        self.builder.default_key(tenant);
+    }
+
+    /// The default key must never serve this tenant.
+    pub fn private(&mut self, tenant: &TenantId) {
+        self.builder.withhold(tenant);
+    }
+
+    /// Nothing is new.
+    pub fn unchanged(&mut self) {
+        self.builder.incomplete();
+    }
+
+    /// A tenant is gone.
+    pub fn gone(&mut self, tenant: &TenantId) {
+        self.builder.forget(tenant);
+    }
+
+    /// A tenant's keys could not be had.
+    pub fn failed(&mut self, tenant: &TenantId, error: &KeyError) {
+        let had_keys = self.builder.last_good(tenant).is_some();
+        let told = self.report.last_good + self.report.without + self.report.revoked;
+        if told < FAILURES_NAMED_MAX {
+            let error = Chain(error);
+            tracing::warn!(%error, "periodical update: failed to get key for tenant {tenant}");
+        }
+        if !had_keys {
+            self.report.without += 1;
+        } else if self.rules.revoke_missing && error.is_definite() {
+            tracing::error!("the key of tenant {tenant} was revoked: its objects can no longer be opened here");
+            self.report.revoked += 1;
+            self.builder.forget(tenant);
+        } else {
+            self.report.last_good += 1;
+        }
+    }
+
+    /// The source could not be asked to the end.
+    pub(super) fn aborted(&mut self, error: &KeyError) {
+        let error = Chain(error);
+        tracing::warn!(%error, "periodical update: keys stay as they were");
+        self.report.is_complete = false;
+        self.builder.incomplete();
+    }
+
+    /// The new ring over the one in force, and what is to be told.
+    pub(super) fn finish(mut self, live: &KeyRing) -> (KeyRing, CycleReport) {
+        let failures = self.report.last_good + self.report.without + self.report.revoked;
+        if failures > FAILURES_NAMED_MAX {
+            tracing::warn!("periodical update: failed to get keys for {failures} tenants in all");
+        }
+        let Built { ring, surprises, surprises_count } = self.builder.finish(live);
+        for Surprise { tenant, before, now } in surprises {
+            let tenant = tenant.map_or_else(|| "(all)".to_owned(), |tenant| tenant.to_string());
+            tracing::warn!(
+                tenant,
+                %before,
+                %now,
+                "the seed changed without a new version: sealing under the new key, the old one opens still"
+            );
+        }
+        self.report.surprises = surprises_count;
+        (ring, self.report)
+    }
+}
+
+impl fmt::Debug for Cycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.report.fmt(f)
+    }
+}
+
+/// An error with its causes, in one line.
+pub(super) struct Chain<'a>(pub(super) &'a KeyError);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+const FAILURES_NAMED_MAX: u64 = 10;

@@ -1,0 +1,174 @@
+//! Builds the next ring from the last one and from what the sources say now.
+//!
+//! Per tenant: the new keys, else the last good ones, else none. A refresh never drops a key: what a tenant had stays
+//! for opening, the newest few of them ([`RingBuilder::new`]). A tenant that no source mentions keeps its keys too.
+//! Only [`RingBuilder::forget`], for an explicit revocation, takes keys away.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::index::Slots;
+use super::{KeyRing, SourceKind, TenantKeys};
+use crate::seal::{KeyId, TenantKey};
+use crate::tenant::TenantId;
+
+/// A ring being built.
+pub struct RingBuilder {
+    last: Arc<KeyRing>,
+    slots: Slots,
+    retired_keys_max: usize,
+    forgotten: HashSet<TenantId>,
+    withheld: HashSet<TenantId>,
+    fallback: Fallback,
+    surprises: Vec<Surprise>,
+    surprises_count: u64,
+}
+
+/// Whose keys serve tenants that have none of their own.
+enum Fallback {
+    Nobody,
+    Tenant(TenantId),
+    Keys(TenantKeys),
+}
+
+/// A seed is another one although no new version of it was announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surprise {
+    /// the tenant; none for the one key of all
+    pub tenant: Option<TenantId>,
+    /// the key that sealed until now; it still opens
+    pub before: KeyId,
+    /// the key that seals from now on
+    pub now: KeyId,
+}
+
+/// A new ring, and what is to be told of it.
+#[derive(Debug)]
+pub struct Built {
+    /// the ring
+    pub ring: KeyRing,
+    /// the first few seeds that changed unannounced
+    pub surprises: Vec<Surprise>,
+    /// how many did
+    pub surprises_count: u64,
+}
+
+impl RingBuilder {
+    /// Starts from the last ring. At most `retired_keys_max` keys that no source names any more stay per tenant.
+    #[must_use]
+    pub fn new(last: Arc<KeyRing>, retired_keys_max: usize) -> Self {
+        Self {
+            slots: Slots::with_capacity(last.len()),
+            last,
+            retired_keys_max,
+            forgotten: HashSet::new(),
+            withheld: HashSet::new(),
+            fallback: Fallback::Nobody,
+            surprises: Vec::new(),
+            surprises_count: 0,
+        }
+    }
+
+    /// The keys that the tenant has in the last ring.
+    #[must_use]
+    pub fn last_good(&self, tenant: &TenantId) -> Option<&TenantKeys> {
+        self.last.own(tenant).map(|found| found.keys)
+    }
+
+    /// The keys that served every tenant in the last ring.
+    #[must_use]
+    pub fn last_for_all(&self) -> Option<&TenantKeys> {
+        self.last.fallback.as_ref()
+    }
+
+    /// A source gives the tenant these keys. The first call for a tenant counts.
+    pub fn found(&mut self, tenant: &TenantId, keys: TenantKeys, source: SourceKind, now: u32) {
+        let keys = match self.last_good(tenant).cloned() {
+            Some(before) => self.joined(Some(tenant), &before, &keys),
+            None => keys,
+        };
+        self.slots.push(tenant, keys, source, now);
+    }
+
+    /// Every tenant without keys of its own has these.
+    pub fn found_for_all(&mut self, keys: TenantKeys) {
+        let keys = match self.last_for_all().cloned() {
+            Some(before) => self.joined(None, &before, &keys),
+            None => keys,
+        };
+        self.fallback = Fallback::Keys(keys);
+    }
+
+    /// This tenant's keys serve those that have none.
+    pub fn default_key(&mut self, tenant: TenantId) {
+        self.fallback = Fallback::Tenant(tenant);
+    }
+
+    /// The tenant must not be served by the default key while it has none of its own.
+    pub fn withhold(&mut self, tenant: &TenantId) {
+        self.withheld.insert(tenant.clone());
+    }
+
+    /// Takes all keys of a tenant away: it is gone, or its key was revoked.
+    pub fn forget(&mut self, tenant: &TenantId) {
+        self.forgotten.insert(tenant.clone());
+    }
+
+    /// Keeps what the last ring said of tenants that this time were not all told of.
+    pub fn incomplete(&mut self) {
+        self.withheld.extend(self.last.withheld.iter().cloned());
+        if let (Fallback::Nobody, Some(keys)) = (&self.fallback, &self.last.fallback) {
+            self.fallback = Fallback::Keys(keys.clone());
+        }
+    }
+
+    /// The new ring. `live` is the ring in force now: tenants that joined it while this one was built stay.
+    #[must_use]
+    pub fn finish(self, live: &KeyRing) -> Built {
+        let fresh = self.slots.indexed();
+        let mut carried = live
+            .base
+            .iter()
+            .chain(live.late.iter().map(|(tenant, late)| (tenant.clone(), late.found())))
+            .filter(|(tenant, _)| fresh.find(tenant).is_none() && !self.forgotten.contains(tenant))
+            .peekable();
+        let base = if carried.peek().is_none() {
+            drop(carried);
+            fresh
+        } else {
+            let mut all = Slots::with_capacity(fresh.len());
+            for (tenant, found) in fresh.iter().chain(carried) {
+                all.push(&tenant, found.keys.clone(), found.source, found.fresh_at);
+            }
+            all.indexed()
+        };
+        let fallback = match self.fallback {
+            Fallback::Nobody => None,
+            Fallback::Tenant(tenant) => base.find(&tenant).map(|found| found.keys.clone()),
+            Fallback::Keys(keys) => Some(keys),
+        };
+        let ring = KeyRing { base: Arc::new(base), late: HashMap::new(), fallback, withheld: self.withheld };
+        Built { ring, surprises: self.surprises, surprises_count: self.surprises_count }
+    }
+
+    /// The new keys with what the tenant had before behind them.
+    fn joined(&mut self, tenant: Option<&TenantId>, before: &TenantKeys, now: &TenantKeys) -> TenantKeys {
+        if before.key_ids().eq(now.key_ids()) {
+            return before.clone();
+        }
+        if now.opening(before.sealing().key_id()).is_none() {
+            self.surprises_count += 1;
+            if self.surprises.len() < SURPRISES_MAX {
+                let (before, now) = (before.sealing().key_id(), now.sealing().key_id());
+                self.surprises.push(Surprise { tenant: tenant.cloned(), before, now });
+            }
+        }
+        let dropped = before.all().filter(|key| now.opening(key.key_id()).is_none());
+        let kept: Vec<Arc<TenantKey>> = dropped.take(self.retired_keys_max).map(Arc::clone).collect();
+        let named: Vec<Arc<TenantKey>> = now.all().skip(1).map(Arc::clone).collect();
+        TenantKeys::new(Arc::clone(&now.sealing), named.into_iter().chain(kept))
+    }
+}
+
+/// So many changed seeds are named; the rest is counted.
+const SURPRISES_MAX: usize = 10;

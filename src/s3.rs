@@ -1,0 +1,34 @@
+//! The S3 side: what a client sees is plaintext S3; every verb turns it into sealed S3 on the backend and back.
+//!
+//! `gateway` decides each operation; one file serves each verb. `scope` is what a verb works with. The plaintext view is
+//! made in `etag`, `checksum`, `metadata`; `errors` is the one map from causes to S3 codes.
+
+mod attributes;
+mod attributes_record;
+mod body_digest;
+mod bucket;
+mod checksum;
+mod copy;
+mod delete;
+mod errors;
+mod etag;
+mod gateway;
+mod get;
+mod head;
+mod list;
+mod metadata;
+mod multipart;
+mod parts;
+mod post;
+mod put;
+mod read;
+mod scope;
+mod tagging;
+#[cfg(test)]
+mod testing;
+mod upload_part;
+mod versions;
+
+pub use body_digest::observed;
+pub use gateway::Gateway;
+pub use multipart::sweep_hourly;

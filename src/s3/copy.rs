@@ -1,0 +1,219 @@
+//! `CopyObject`: a new envelope around the same secret; bodies stay where they are.
+//!
+//! The source is opened under its own name, its secret wrapped for the target's (mode 1), and the backend copies the
+//! stored body with new metadata. The source's entity tag is pinned in between, so what was opened is what is copied.
+
+use s3s::dto::{
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, MetadataDirective, ServerSideEncryption,
+    TaggingDirective, Timestamp,
+};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+
+use super::attributes_record::Attributes;
+use super::checksum::show_checksums;
+use super::gateway::Gateway;
+use super::metadata::{self, metadata_of};
+use super::read::{pinned, plain_len};
+use super::scope::{Name, Opened, Scope};
+use super::{errors, etag, get};
+use crate::backend::{
+    BackendError, Copied, CopyRequest, CopyTags, Metadata, ObjectInfo, ReadConditions, WriteConditions,
+};
+use crate::seal::{Envelope, Kind};
+
+mod multipart;
+
+/// The largest object that one `CopyObject` may copy, plaintext bytes (the limit of S3).
+const COPY_BYTES_MAX: u64 = 5 << 30;
+
+pub(crate) async fn copy_object(
+    gateway: &Gateway,
+    request: S3Request<CopyObjectInput>,
+) -> S3Result<S3Response<CopyObjectOutput>> {
+    let scope = Scope::new(gateway, &request)?;
+    let input = request.input;
+    refuse_what_cannot_be(&input)?;
+    let target = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let (source, version_id) = source(&scope, &input.copy_source, input.expected_source_bucket_owner.as_deref())?;
+    let conditions = etag::read_conditions(
+        input.copy_source_if_match.as_ref(),
+        input.copy_source_if_none_match.as_ref(),
+        input.copy_source_if_modified_since.clone(),
+        input.copy_source_if_unmodified_since.clone(),
+    );
+    let info = source_info(&scope, &source, version_id.as_deref(), &conditions).await?;
+    let opened = scope.open(&source, &info.metadata)?;
+    if plain_len(&source, &info, opened.envelope.kind())?.bytes() > COPY_BYTES_MAX {
+        return Err(s3_error!(
+            InvalidRequest,
+            "The specified copy source is larger than the maximum allowable size for a copy source: {COPY_BYTES_MAX}"
+        ));
+    }
+    let copy = Copy {
+        metadata: target_metadata(&input, &source, &target, version_id.as_deref(), &info)?,
+        tags: match input.tagging_directive.as_ref().map(TaggingDirective::as_str) {
+            Some(TaggingDirective::REPLACE) => CopyTags::Replace(metadata::header_tags(input.tagging.as_deref())?),
+            _ => CopyTags::Keep,
+        },
+        conditions: etag::write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref()),
+    };
+    let copied = match opened.envelope.kind() {
+        Kind::Single => copy_single(&scope, &source, &info, &opened, &target, copy).await?,
+        Kind::Multipart => multipart::copy_multipart(&scope, &source, &info, &opened, &target, copy).await?,
+    };
+    answer(&scope, &source, &info, &opened, copied).await
+}
+
+/// What the new object is to have, beside the body.
+pub(crate) struct Copy {
+    /// without the gateway's own entries
+    pub(crate) metadata: Metadata,
+    pub(crate) tags: CopyTags,
+    pub(crate) conditions: WriteConditions,
+}
+
+/// The envelope of the copy: the same secret and object id, for the target's name, to the tenant's current key.
+pub(crate) fn rewrapped(scope: &Scope<'_>, opened: &Opened, target: &Name) -> S3Result<Envelope> {
+    let object_id = opened.envelope.object_id();
+    let kind = opened.envelope.kind();
+    Envelope::wrap(kind, scope.sealing_key()?, &scope.binding(target)?, &opened.secret, object_id)
+        .map_err(|error| errors::seal(&error))
+}
+
+async fn copy_single(
+    scope: &Scope<'_>,
+    source: &Name,
+    info: &ObjectInfo,
+    opened: &Opened,
+    target: &Name,
+    copy: Copy,
+) -> S3Result<Copied> {
+    let Copy { mut metadata, tags, conditions } = copy;
+    metadata.user.insert(metadata::ENVELOPE.to_owned(), rewrapped(scope, opened, target)?.to_metadata());
+    // Both belong to the secret, which stays.
+    for kept in [metadata::STREAM, metadata::ATTRIBUTES] {
+        if let Some(value) = info.metadata.user.get(kept) {
+            metadata.user.insert(kept.to_owned(), value.clone());
+        }
+    }
+    let (object, source_conditions) = pinned(source, info);
+    let request = CopyRequest {
+        source: object,
+        source_conditions,
+        bucket: target.stored.clone(),
+        key: target.key.clone(),
+        metadata,
+        tags,
+        conditions,
+    };
+    scope.backend().copy(request).await.map_err(errors::backend)
+}
+
+/// Which object `x-amz-copy-source` names: its name and version.
+pub(crate) fn source(scope: &Scope<'_>, source: &CopySource, owner: Option<&str>) -> S3Result<(Name, Option<String>)> {
+    match source {
+        CopySource::Bucket { bucket, key, version_id } => {
+            Ok((scope.name(bucket, key, owner)?, version_id.as_deref().map(str::to_owned)))
+        }
+        CopySource::AccessPoint { .. } | CopySource::Outpost { .. } => {
+            Err(s3_error!(NotImplemented, "Copies from access points are not supported."))
+        }
+    }
+}
+
+/// What the source is; a condition that fails is always `PreconditionFailed`.
+pub(crate) async fn source_info(
+    scope: &Scope<'_>,
+    source: &Name,
+    version_id: Option<&str>,
+    conditions: &ReadConditions,
+) -> S3Result<ObjectInfo> {
+    let answer = scope.backend().head(&source.version(version_id), conditions).await;
+    match answer {
+        Err(BackendError::NotModified { .. }) => Err(s3_error!(PreconditionFailed)),
+        Err(BackendError::IsDeleteMarker { .. }) => Err(s3_error!(
+            InvalidRequest,
+            "The source of a copy request may not specifically refer to a delete marker by version id."
+        )),
+        answer => answer.map_err(errors::backend),
+    }
+}
+
+fn refuse_what_cannot_be(input: &CopyObjectInput) -> S3Result<()> {
+    metadata::encryption_is_sensible(
+        input.server_side_encryption.as_ref(),
+        input.ssekms_key_id.as_deref(),
+        input.sse_customer_algorithm.as_deref().or(input.copy_source_sse_customer_algorithm.as_deref()),
+    )?;
+    metadata::acl_is_private(input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str))?;
+    if input.object_lock_mode.is_some() || input.object_lock_legal_hold_status.is_some() {
+        return Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"));
+    }
+    Ok(())
+}
+
+/// The source's metadata or the request's, as the directive says.
+fn target_metadata(
+    input: &CopyObjectInput,
+    source: &Name,
+    target: &Name,
+    version_id: Option<&str>,
+    info: &ObjectInfo,
+) -> S3Result<Metadata> {
+    let replaces = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
+        Some(MetadataDirective::REPLACE) => true,
+        None | Some(MetadataDirective::COPY) => false,
+        Some(_) => return Err(s3_error!(InvalidArgument, "Unknown metadata directive.")),
+    };
+    let changes = replaces
+        || input.storage_class.is_some()
+        || input.website_redirect_location.is_some()
+        || input.server_side_encryption.is_some()
+        || version_id.is_some();
+    if source.stored == target.stored && source.key == target.key && !changes {
+        return Err(s3_error!(
+            InvalidRequest,
+            "This copy request is illegal because it is trying to copy an object to itself without changing the \
+             object's metadata, storage class, website redirect location or encryption attributes."
+        ));
+    }
+    let asked = metadata_of!(input)?;
+    if replaces {
+        return Ok(asked);
+    }
+    let mut kept = info.metadata.clone();
+    kept.user.retain(|name, _| !name.starts_with(metadata::ENVELOPE));
+    kept.storage_class = asked.storage_class;
+    kept.website_redirect_location = asked.website_redirect_location;
+    Ok(kept)
+}
+
+async fn answer(
+    scope: &Scope<'_>,
+    source: &Name,
+    info: &ObjectInfo,
+    opened: &Opened,
+    copied: Copied,
+) -> S3Result<S3Response<CopyObjectOutput>> {
+    let mut result = CopyObjectResult {
+        e_tag: Some(etag::shown(&copied.etag)),
+        last_modified: Some(Timestamp::from(copied.last_modified)),
+        ..CopyObjectResult::default()
+    };
+    let kept = match opened.envelope.kind() {
+        Kind::Single => Attributes::open(&opened.secret, &info.metadata).unwrap_or_default().checksum,
+        Kind::Multipart => get::kept(scope, source, info, opened).await.unwrap_or_default(),
+    };
+    if let Some(kept) = kept {
+        result.checksum_type = Some(kept.shown_type());
+        show_checksums!(result, kept.shown());
+    }
+    Ok(S3Response::new(CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: info.version_id.as_ref().map(|id| id.as_str().to_owned()),
+        version_id: copied.version_id.map(|id| id.as_str().to_owned()),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
+        ssekms_key_id: Some(scope.sealing_key()?.key_id().to_string()),
+        ..CopyObjectOutput::default()
+    }))
+}

@@ -1,0 +1,150 @@
+//! The one place where causes become S3 error codes (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
+//!
+//! A client learns the code and a sentence, never a key, a path or what the backend said; the log gets the chain of
+//! causes of everything that is not the client's doing.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use s3s::stream::aws_chunked_stream::AwsChunkedStreamError;
+use s3s::stream::upload_stream::UploadStreamError;
+use s3s::{BodySizeLimitExceeded, S3Error, S3ErrorCode, s3_error};
+
+use crate::backend::{BackendError, BodyError};
+use crate::seal;
+
+/// What a failed backend call means to the client.
+pub(crate) fn backend(error: BackendError) -> S3Error {
+    match error {
+        BackendError::NoSuchBucket => s3_error!(NoSuchBucket),
+        BackendError::BucketAlreadyExists => s3_error!(BucketAlreadyOwnedByYou),
+        BackendError::BucketNotEmpty => s3_error!(BucketNotEmpty),
+        BackendError::NoSuchKey { delete_marker } => {
+            let mut error = s3_error!(NoSuchKey);
+            if let Some(version) = delete_marker {
+                error.set_headers(delete_marker_headers(version.as_str()));
+            }
+            error
+        }
+        BackendError::NoSuchVersion => s3_error!(NoSuchVersion),
+        BackendError::IsDeleteMarker { version_id, .. } => {
+            let mut error = s3_error!(MethodNotAllowed);
+            error.set_headers(delete_marker_headers(version_id.as_str()));
+            error
+        }
+        BackendError::NoSuchUpload => s3_error!(NoSuchUpload),
+        BackendError::InvalidPart { .. } => s3_error!(InvalidPart),
+        BackendError::InvalidPartOrder => s3_error!(InvalidPartOrder),
+        BackendError::EntityTooSmall => s3_error!(EntityTooSmall),
+        BackendError::NoSuchTagSet => s3_error!(NoSuchTagSet),
+        BackendError::PreconditionFailed => s3_error!(PreconditionFailed),
+        BackendError::NotModified { etag, last_modified } => not_modified(&etag, last_modified),
+        BackendError::RangeNotSatisfiable { .. } => s3_error!(InvalidRange),
+        BackendError::InvalidArgument(what) => s3_error!(InvalidArgument, "{what}"),
+        BackendError::NotImplemented(what) => {
+            s3_error!(NotImplemented, "The storage behind this gateway cannot do this: {what}.")
+        }
+        BackendError::Body(error) => body(error),
+        BackendError::Damaged(what) => {
+            tracing::error!(%what, "stored data is damaged");
+            s3_error!(InternalError, "The stored object is damaged.")
+        }
+        BackendError::Unavailable(source) => {
+            tracing::error!(error = chain(source.as_ref()), "the backend failed");
+            s3_error!(ServiceUnavailable, "The storage behind this gateway failed; please try again.")
+        }
+    }
+}
+
+/// What a body that ended in an error means to the client: the verdict of whoever ended it, else an incomplete body.
+pub(crate) fn body(error: BodyError) -> S3Error {
+    let error = match error.downcast::<S3Error>() {
+        Ok(verdict) => return *verdict,
+        Err(error) => error,
+    };
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
+    while let Some(this) = cause {
+        if let Some(error) = this.downcast_ref::<AwsChunkedStreamError>()
+            && !matches!(error, AwsChunkedStreamError::Underlying(_))
+        {
+            return S3Error::new(error.to_s3_error_code());
+        }
+        match this.downcast_ref::<UploadStreamError>() {
+            Some(UploadStreamError::Sha256Mismatch) => return sha256_mismatch(),
+            Some(UploadStreamError::LengthMismatch | UploadStreamError::Incomplete) => {
+                return s3_error!(IncompleteBody);
+            }
+            Some(UploadStreamError::Underlying(_)) | None => {}
+        }
+        if this.is::<BodySizeLimitExceeded>() {
+            return s3_error!(EntityTooLarge);
+        }
+        cause = this.source();
+    }
+    tracing::debug!(error = chain(error.as_ref()), "a request body ended early");
+    s3_error!(IncompleteBody)
+}
+
+/// A stored object that does not authenticate, or is not sealed: the client learns that, the log which check failed.
+pub(crate) fn unsealable(bucket: &str, key: &str, why: &dyn std::fmt::Display) -> S3Error {
+    tracing::error!(bucket, key, %why, "a stored object failed authentication");
+    s3_error!(InternalError, "The stored object failed authentication and is not served.")
+}
+
+/// The tenant has no key, or none that this object was sealed for.
+pub(crate) fn no_key(tenant: &str, what: &dyn std::fmt::Display) -> S3Error {
+    tracing::error!(tenant, %what, "no key");
+    s3_error!(InternalError, "The tenant's encryption key is not available.")
+}
+
+/// Sealing failed before anything was stored.
+pub(crate) fn seal(error: &seal::SealError) -> S3Error {
+    tracing::error!(%error, "sealing failed");
+    s3_error!(InternalError)
+}
+
+/// An error with all its causes, for the log.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(this) = cause {
+        text.push_str(": ");
+        text.push_str(&this.to_string());
+        cause = this.source();
+    }
+    text
+}
+
+fn not_modified(etag: &crate::backend::StoredETag, last_modified: std::time::SystemTime) -> S3Error {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = super::etag::shown(etag).to_http_header() {
+        headers.insert(http::header::ETAG, value);
+    }
+    let mut date = Vec::new();
+    let stamp = s3s::dto::Timestamp::from(last_modified);
+    if stamp.format(s3s::dto::TimestampFormat::HttpDate, &mut date).is_ok()
+        && let Ok(value) = HeaderValue::from_bytes(&date)
+    {
+        headers.insert(http::header::LAST_MODIFIED, value);
+    }
+    let mut error = s3_error!(NotModified);
+    error.set_headers(headers);
+    error
+}
+
+/// The body is not the one whose SHA-256 was signed.
+fn sha256_mismatch() -> S3Error {
+    let mut error = S3Error::with_message(
+        S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into()),
+        "The provided 'x-amz-content-sha256' header does not match what was computed.",
+    );
+    error.set_status_code(http::StatusCode::BAD_REQUEST);
+    error
+}
+
+fn delete_marker_headers(version: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(HeaderName::from_static("x-amz-delete-marker"), HeaderValue::from_static("true"));
+    if let Ok(value) = HeaderValue::from_str(version) {
+        headers.insert(HeaderName::from_static("x-amz-version-id"), value);
+    }
+    headers
+}

@@ -1,0 +1,169 @@
+//! The framework's S3 trait, one line per operation: which verb serves it, or that it is refused.
+//!
+//! Nothing is left to a default of the framework: a new operation of a newer framework does not compile until it is
+//! decided here. An operation that could write or read bodies past the seal must never be forwarded blindly.
+
+use std::sync::Arc;
+
+#[allow(clippy::wildcard_imports, reason = "two types for each of 113 operations")]
+use s3s::dto::*;
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+
+use super::parts::PartTables;
+use super::{attributes, bucket, copy, delete, get, head, list, multipart, post, put, tagging, upload_part, versions};
+use crate::backend::{Backend, BucketName};
+use crate::keys::Keys;
+
+/// The gateway: plain S3 in front, a store of sealed objects behind.
+pub struct Gateway {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) keys: Arc<Keys>,
+    /// where upload records and small last parts wait
+    pub(crate) staging: BucketName,
+    pub(crate) uploads: multipart::Uploads,
+    pub(crate) part_tables: PartTables,
+}
+
+impl Gateway {
+    /// A gateway over a store. `staging` must exist on the backend and be no client's bucket.
+    #[must_use]
+    pub fn new(backend: Arc<dyn Backend>, keys: Arc<Keys>, staging: BucketName) -> Self {
+        Self { backend, keys, staging, uploads: multipart::Uploads::default(), part_tables: PartTables::default() }
+    }
+}
+
+macro_rules! operations {
+    (serve { $($op:ident($input:ident) -> $output:ident = $verb:path;)* }
+     refuse { $($refused:ident($refused_input:ident) -> $refused_output:ident;)* }) => {
+        #[deny(clippy::missing_trait_methods)]
+        #[async_trait::async_trait]
+        impl S3 for Gateway {
+            $(async fn $op(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                Box::pin($verb(self, request)).await
+            })*
+            $(async fn $refused(&self, _: S3Request<$refused_input>) -> S3Result<S3Response<$refused_output>> {
+                Err(s3_error!(NotImplemented, concat!("This gateway does not serve ", stringify!($refused), ".")))
+            })*
+        }
+    };
+}
+
+operations! {
+    serve {
+        put_object(PutObjectInput) -> PutObjectOutput = put::put_object;
+        post_object(PostObjectInput) -> PostObjectOutput = post::post_object;
+        get_object(GetObjectInput) -> GetObjectOutput = get::get_object;
+        head_object(HeadObjectInput) -> HeadObjectOutput = head::head_object;
+        copy_object(CopyObjectInput) -> CopyObjectOutput = copy::copy_object;
+        delete_object(DeleteObjectInput) -> DeleteObjectOutput = delete::delete_object;
+        delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput = delete::delete_objects;
+        get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput = attributes::get_object_attributes;
+        list_objects(ListObjectsInput) -> ListObjectsOutput = list::list_objects;
+        list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output = list::list_objects_v2;
+        list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = versions::list_object_versions;
+        list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput = multipart::list_multipart_uploads;
+        list_parts(ListPartsInput) -> ListPartsOutput = multipart::list_parts;
+        create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput = multipart::create_multipart_upload;
+        complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput = multipart::complete_multipart_upload;
+        abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput = multipart::abort_multipart_upload;
+        upload_part(UploadPartInput) -> UploadPartOutput = upload_part::upload_part;
+        upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput = upload_part::upload_part_copy;
+        list_buckets(ListBucketsInput) -> ListBucketsOutput = bucket::list_buckets;
+        create_bucket(CreateBucketInput) -> CreateBucketOutput = bucket::create_bucket;
+        delete_bucket(DeleteBucketInput) -> DeleteBucketOutput = bucket::delete_bucket;
+        head_bucket(HeadBucketInput) -> HeadBucketOutput = bucket::head_bucket;
+        get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput = bucket::get_bucket_location;
+        get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput = versions::get_bucket_versioning;
+        put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput = versions::put_bucket_versioning;
+        get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput = tagging::get_object_tagging;
+        put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput = tagging::put_object_tagging;
+        delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput = tagging::delete_object_tagging;
+        get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput = tagging::get_bucket_tagging;
+        put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput = tagging::put_bucket_tagging;
+        delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput = tagging::delete_bucket_tagging;
+    }
+    refuse {
+        create_bucket_metadata_configuration(CreateBucketMetadataConfigurationInput) -> CreateBucketMetadataConfigurationOutput;
+        create_bucket_metadata_table_configuration(CreateBucketMetadataTableConfigurationInput) -> CreateBucketMetadataTableConfigurationOutput;
+        create_session(CreateSessionInput) -> CreateSessionOutput;
+        delete_bucket_analytics_configuration(DeleteBucketAnalyticsConfigurationInput) -> DeleteBucketAnalyticsConfigurationOutput;
+        delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput;
+        delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput;
+        delete_bucket_intelligent_tiering_configuration(DeleteBucketIntelligentTieringConfigurationInput) -> DeleteBucketIntelligentTieringConfigurationOutput;
+        delete_bucket_inventory_configuration(DeleteBucketInventoryConfigurationInput) -> DeleteBucketInventoryConfigurationOutput;
+        delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput;
+        delete_bucket_metadata_configuration(DeleteBucketMetadataConfigurationInput) -> DeleteBucketMetadataConfigurationOutput;
+        delete_bucket_metadata_table_configuration(DeleteBucketMetadataTableConfigurationInput) -> DeleteBucketMetadataTableConfigurationOutput;
+        delete_bucket_metrics_configuration(DeleteBucketMetricsConfigurationInput) -> DeleteBucketMetricsConfigurationOutput;
+        delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput) -> DeleteBucketOwnershipControlsOutput;
+        delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput;
+        delete_bucket_replication(DeleteBucketReplicationInput) -> DeleteBucketReplicationOutput;
+        delete_bucket_website(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput;
+        delete_object_annotation(DeleteObjectAnnotationInput) -> DeleteObjectAnnotationOutput;
+        delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput;
+        get_bucket_abac(GetBucketAbacInput) -> GetBucketAbacOutput;
+        get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput) -> GetBucketAccelerateConfigurationOutput;
+        get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput;
+        get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput) -> GetBucketAnalyticsConfigurationOutput;
+        get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput;
+        get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput;
+        get_bucket_intelligent_tiering_configuration(GetBucketIntelligentTieringConfigurationInput) -> GetBucketIntelligentTieringConfigurationOutput;
+        get_bucket_inventory_configuration(GetBucketInventoryConfigurationInput) -> GetBucketInventoryConfigurationOutput;
+        get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput;
+        get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput;
+        get_bucket_metadata_configuration(GetBucketMetadataConfigurationInput) -> GetBucketMetadataConfigurationOutput;
+        get_bucket_metadata_table_configuration(GetBucketMetadataTableConfigurationInput) -> GetBucketMetadataTableConfigurationOutput;
+        get_bucket_metrics_configuration(GetBucketMetricsConfigurationInput) -> GetBucketMetricsConfigurationOutput;
+        get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput;
+        get_bucket_ownership_controls(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput;
+        get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput;
+        get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput;
+        get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput;
+        get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput;
+        get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput;
+        get_object_acl(GetObjectAclInput) -> GetObjectAclOutput;
+        get_object_annotation(GetObjectAnnotationInput) -> GetObjectAnnotationOutput;
+        get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput;
+        get_object_lock_configuration(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput;
+        get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput;
+        get_object_torrent(GetObjectTorrentInput) -> GetObjectTorrentOutput;
+        get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput;
+        list_bucket_analytics_configurations(ListBucketAnalyticsConfigurationsInput) -> ListBucketAnalyticsConfigurationsOutput;
+        list_bucket_intelligent_tiering_configurations(ListBucketIntelligentTieringConfigurationsInput) -> ListBucketIntelligentTieringConfigurationsOutput;
+        list_bucket_inventory_configurations(ListBucketInventoryConfigurationsInput) -> ListBucketInventoryConfigurationsOutput;
+        list_bucket_metrics_configurations(ListBucketMetricsConfigurationsInput) -> ListBucketMetricsConfigurationsOutput;
+        list_directory_buckets(ListDirectoryBucketsInput) -> ListDirectoryBucketsOutput;
+        list_object_annotations(ListObjectAnnotationsInput) -> ListObjectAnnotationsOutput;
+        put_bucket_abac(PutBucketAbacInput) -> PutBucketAbacOutput;
+        put_bucket_accelerate_configuration(PutBucketAccelerateConfigurationInput) -> PutBucketAccelerateConfigurationOutput;
+        put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput;
+        put_bucket_analytics_configuration(PutBucketAnalyticsConfigurationInput) -> PutBucketAnalyticsConfigurationOutput;
+        put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput;
+        put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput;
+        put_bucket_intelligent_tiering_configuration(PutBucketIntelligentTieringConfigurationInput) -> PutBucketIntelligentTieringConfigurationOutput;
+        put_bucket_inventory_configuration(PutBucketInventoryConfigurationInput) -> PutBucketInventoryConfigurationOutput;
+        put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput) -> PutBucketLifecycleConfigurationOutput;
+        put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput;
+        put_bucket_metrics_configuration(PutBucketMetricsConfigurationInput) -> PutBucketMetricsConfigurationOutput;
+        put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput;
+        put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput;
+        put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput;
+        put_bucket_replication(PutBucketReplicationInput) -> PutBucketReplicationOutput;
+        put_bucket_request_payment(PutBucketRequestPaymentInput) -> PutBucketRequestPaymentOutput;
+        put_bucket_website(PutBucketWebsiteInput) -> PutBucketWebsiteOutput;
+        put_object_acl(PutObjectAclInput) -> PutObjectAclOutput;
+        put_object_annotation(PutObjectAnnotationInput) -> PutObjectAnnotationOutput;
+        put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput;
+        put_object_lock_configuration(PutObjectLockConfigurationInput) -> PutObjectLockConfigurationOutput;
+        put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput;
+        put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput;
+        rename_object(RenameObjectInput) -> RenameObjectOutput;
+        restore_object(RestoreObjectInput) -> RestoreObjectOutput;
+        select_object_content(SelectObjectContentInput) -> SelectObjectContentOutput;
+        update_bucket_metadata_annotation_table_configuration(UpdateBucketMetadataAnnotationTableConfigurationInput) -> UpdateBucketMetadataAnnotationTableConfigurationOutput;
+        update_bucket_metadata_inventory_table_configuration(UpdateBucketMetadataInventoryTableConfigurationInput) -> UpdateBucketMetadataInventoryTableConfigurationOutput;
+        update_bucket_metadata_journal_table_configuration(UpdateBucketMetadataJournalTableConfigurationInput) -> UpdateBucketMetadataJournalTableConfigurationOutput;
+        update_object_encryption(UpdateObjectEncryptionInput) -> UpdateObjectEncryptionOutput;
+        write_get_object_response(WriteGetObjectResponseInput) -> WriteGetObjectResponseOutput;
+    }
+}

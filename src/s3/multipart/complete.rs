@@ -1,0 +1,231 @@
+//! `CompleteMultipartUpload`: checks what the client names against what is there, then [`finish`](super::finish) does it.
+//!
+//! A Complete that is repeated because its answer was lost finds the upload gone. The completion record names the upload
+//! that made the object, sealed; so the same answer can be given again while the object is the current one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use s3s::dto::{
+    Checksum, ChecksumType, CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart,
+    ServerSideEncryption,
+};
+use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+
+use super::checksums::{self, Summed};
+use super::finish::{Finish, Finished, finish};
+use super::parts::{self, Part};
+use super::record::{OpenUpload, located};
+use super::staging::Note;
+use crate::s3::attributes_record::Attributes;
+use crate::s3::checksum::{Algorithm, Kept, declared_checksums, show_checksums};
+use crate::s3::gateway::Gateway;
+use crate::s3::scope::{Name, Scope};
+use crate::s3::{errors, etag, metadata, parts as completed_parts};
+use crate::seal::Kind;
+
+pub(crate) async fn complete_multipart_upload(
+    gateway: &Gateway,
+    request: S3Request<CompleteMultipartUploadInput>,
+) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+    let scope = Scope::new(gateway, &request)?;
+    let location = location(&request);
+    let input = request.input;
+    metadata::encryption_is_sensible(None, None, input.sse_customer_algorithm.as_deref())?;
+    let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let named = named_parts(input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()))?;
+    let answer = Answer { bucket: input.bucket.clone(), key: input.key.clone(), location };
+
+    let upload = match gateway.uploads.open(&scope, &name, &input.upload_id).await {
+        Ok(upload) => upload,
+        Err(error) if *error.code() == S3ErrorCode::NoSuchUpload => {
+            return repeated(&scope, &name, &input.upload_id, answer).await.ok_or(error);
+        }
+        Err(error) => return Err(error),
+    };
+    let there = match parts::all(scope.backend(), &upload).await {
+        Ok(there) => there,
+        Err(crate::backend::BackendError::NoSuchUpload) => {
+            gateway.uploads.forget(&upload.staging).await;
+            return repeated(&scope, &name, &input.upload_id, answer).await.ok_or_else(|| s3_error!(NoSuchUpload));
+        }
+        Err(error) => return Err(errors::backend(error)),
+    };
+    let chosen = named.iter().map(|part| choose(part, &there)).collect::<S3Result<Vec<_>>>()?;
+    check_sizes(&chosen, input.mpu_object_size)?;
+    let declared = declared_checksums!(input);
+    let kept = whole_checksum(&upload, &named, &chosen, &declared, input.checksum_type.as_ref()).await?;
+
+    let attributes = Attributes { checksum: kept.clone(), upload: Some(upload.staging.id().to_owned()) };
+    let work = Finish {
+        backend: Arc::clone(&gateway.backend),
+        uploads: gateway.uploads.clone(),
+        conditions: etag::write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref()),
+        attributes: attributes.to_bytes()?,
+        taken: there.iter().filter(|part| !part.staged).map(|part| part.number).collect(),
+        parts: chosen,
+        upload,
+    };
+    answered(async move { finish(work).await.map(|finished| answer.give(finished, kept)) }).await
+}
+
+/// The answer itself if it is there soon, with its own status and headers; else one that is kept alive by white space
+/// until it is there, as S3 does: a backend may take minutes.
+async fn answered(
+    work: impl Future<Output = S3Result<CompleteMultipartUploadOutput>> + Send + 'static,
+) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+    let mut work = Box::pin(work);
+    let output = match tokio::time::timeout(SOON, &mut work).await {
+        Ok(output) => output?,
+        Err(_) => CompleteMultipartUploadOutput { future: Some(work), ..CompleteMultipartUploadOutput::default() },
+    };
+    Ok(S3Response::new(output))
+}
+
+/// What does not depend on how it went.
+struct Answer {
+    bucket: String,
+    key: String,
+    location: Option<String>,
+}
+
+impl Answer {
+    fn give(self, finished: Finished, kept: Option<Kept>) -> CompleteMultipartUploadOutput {
+        let mut output = CompleteMultipartUploadOutput {
+            bucket: Some(self.bucket),
+            key: Some(self.key),
+            location: self.location,
+            e_tag: Some(etag::shown(&finished.etag)),
+            version_id: finished.version_id.map(|id| id.as_str().to_owned()),
+            server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
+            ssekms_key_id: Some(finished.key_id),
+            ..CompleteMultipartUploadOutput::default()
+        };
+        if let Some(kept) = kept {
+            output.checksum_type = Some(kept.shown_type());
+            show_checksums!(output, kept.shown());
+        }
+        output
+    }
+}
+
+/// The answer of an earlier Complete of this upload, if its object is the current one.
+async fn repeated(
+    scope: &Scope<'_>,
+    name: &Name,
+    upload_id: &str,
+    answer: Answer,
+) -> Option<S3Response<CompleteMultipartUploadOutput>> {
+    let info = scope.head(name, None).await.ok()?;
+    if crate::s3::scope::kind(&info) != Some(Kind::Multipart) {
+        return None;
+    }
+    let opened = scope.open(name, &info.metadata).ok()?;
+    let completed = completed_parts::completed(scope, name, &info, &opened).await.ok()?;
+    let (_, staging) = located(scope, name, upload_id);
+    if completed.attributes.upload.as_deref() != Some(staging.id()) {
+        return None;
+    }
+    let key_id = opened.envelope.key_id().to_string();
+    let finished = Finished { etag: info.etag, version_id: info.version_id, key_id };
+    Some(S3Response::new(answer.give(finished, completed.attributes.checksum.clone())))
+}
+
+/// A part as Complete names it.
+struct Named {
+    number: u32,
+    /// as shown, without quotes
+    etag: String,
+    sums: Checksum,
+}
+
+fn named_parts(listed: Option<&[CompletedPart]>) -> S3Result<Vec<Named>> {
+    let listed = listed.filter(|parts| !parts.is_empty()).ok_or_else(|| s3_error!(MalformedXML))?;
+    let named = listed.iter().map(named_part).collect::<S3Result<Vec<_>>>()?;
+    if !named.is_sorted_by(|one, next| one.number < next.number) {
+        return Err(s3_error!(InvalidPartOrder));
+    }
+    Ok(named)
+}
+
+fn named_part(part: &CompletedPart) -> S3Result<Named> {
+    let number = part.part_number.ok_or_else(|| s3_error!(MalformedXML))?;
+    let etag = part.e_tag.as_ref().ok_or_else(|| s3_error!(MalformedXML))?;
+    Ok(Named {
+        number: parts::number(number)?,
+        etag: etag.value().trim_matches('"').to_owned(),
+        sums: declared_checksums!(part),
+    })
+}
+
+/// The part with the number and entity tag that the client names.
+fn choose(named: &Named, there: &[Part]) -> S3Result<Part> {
+    let etag = etag::stored(&named.etag);
+    let from = there.partition_point(|part| part.number < named.number);
+    let mut same = there.get(from..).unwrap_or_default().iter().take_while(|part| part.number == named.number);
+    same.find(|part| part.etag == etag).cloned().ok_or_else(|| s3_error!(InvalidPart))
+}
+
+/// Every part but the last has 5 MiB or more, and all together what the client says.
+fn check_sizes(chosen: &[Part], declared: Option<i64>) -> S3Result<()> {
+    if let Some((_, others)) = chosen.split_last()
+        && others.iter().any(|part| part.plain.bytes() < PART_BYTES_MIN)
+    {
+        return Err(s3_error!(EntityTooSmall));
+    }
+    let total = chosen.iter().fold(0_u64, |total, part| total.saturating_add(part.plain.bytes()));
+    match declared {
+        Some(declared) if u64::try_from(declared) != Ok(total) => Err(s3_error!(
+            InvalidRequest,
+            "The provided 'x-amz-mp-object-size' header value {declared} does not match what was computed: {total}"
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The checksum of the whole object, where the upload was created with one.
+async fn whole_checksum(
+    upload: &OpenUpload,
+    named: &[Named],
+    chosen: &[Part],
+    declared: &Checksum,
+    kind: Option<&ChecksumType>,
+) -> S3Result<Option<Kept>> {
+    let other = |algorithm: &Algorithm| {
+        algorithm.value(declared).is_some() && upload.checksum.is_none_or(|upload| upload.algorithm != *algorithm)
+    };
+    if let Some(other) = Algorithm::ALL.iter().copied().find(other) {
+        return Err(checksums::type_mismatch(upload.checksum.map(|upload| upload.algorithm), Some(other)));
+    }
+    if let Some(kind) = kind
+        && upload.checksum.is_none_or(|upload| upload.shown_type() != *kind)
+    {
+        return Err(checksums::mode_mismatch(upload.checksum));
+    }
+    let Some(checksum) = upload.checksum else { return Ok(None) };
+    let last = chosen.last().map_or(0, |part| part.number);
+    let notes = upload.staging.notes(&upload.secret, 0, last).await.map_err(errors::backend)?;
+    let summed: Vec<_> = named.iter().zip(chosen).map(|(named, part)| summed(named, part, &notes)).collect();
+    checksum.of_parts(&summed, checksum.algorithm.value(declared))
+}
+
+fn summed(named: &Named, part: &Part, notes: &[Note]) -> Summed {
+    Summed {
+        number: part.number,
+        plain_bytes: part.plain.bytes(),
+        noted: super::staging::checksum_of(notes, part.number, &part.etag).map(|kept| kept.value),
+        declared: named.sums.clone(),
+    }
+}
+
+/// Where the object is, as far as the request tells.
+fn location(request: &S3Request<CompleteMultipartUploadInput>) -> Option<String> {
+    let host = request.headers.get(http::header::HOST)?.to_str().ok()?;
+    let (bucket, key) = (&request.input.bucket, &request.input.key);
+    Some(format!("http://{host}/{bucket}/{key}"))
+}
+
+/// S3's least plaintext size for a part that is not the last.
+const PART_BYTES_MIN: u64 = 5 << 20;
+/// Under the read timeouts of clients and proxies.
+const SOON: Duration = Duration::from_secs(10);

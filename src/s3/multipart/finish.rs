@@ -1,0 +1,100 @@
+//! The end of an upload: the completion record is put where it belongs, the backend completes, and what was staged goes.
+//!
+//! Owns everything it works with, because it may outlive the request's handler. Holds at most one small part, under
+//! 5 MiB.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use s3s::{S3Result, s3_error};
+
+use super::parts::Part;
+use super::record::{OpenUpload, Uploads};
+use super::staging::held;
+use crate::backend::{
+    Backend, BackendError, CompleteUpload, PartRef, SealedBody, StoredETag, VersionId, WriteConditions,
+};
+use crate::s3::errors;
+use crate::seal::geometry::PART_NUMBER_MAX;
+use crate::seal::{Completion, CompletionRecord, PartNumber, PartTable, SealError, place_record};
+
+/// What to do.
+pub(super) struct Finish {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) uploads: Uploads,
+    pub(super) upload: OpenUpload,
+    /// what the client completes, ascending
+    pub(super) parts: Vec<Part>,
+    /// numbers that hold a client's part in the backend's upload
+    pub(super) taken: BTreeSet<u32>,
+    /// of the object, JSON
+    pub(super) attributes: Vec<u8>,
+    pub(super) conditions: WriteConditions,
+}
+
+/// What became of it.
+pub(super) struct Finished {
+    pub(super) etag: StoredETag,
+    pub(super) version_id: Option<VersionId>,
+    /// hex
+    pub(super) key_id: String,
+}
+
+pub(super) async fn finish(work: Finish) -> S3Result<Finished> {
+    let Finish { backend, uploads, upload, parts, taken, attributes, conditions } = work;
+    let record = record(&upload, &parts, &attributes).map_err(|error| errors::seal(&error))?;
+    let (number, body) = last_part(&upload, &parts, &taken, record).await?;
+    let etag = put(backend.as_ref(), &upload, number, body).await?;
+
+    let stored = parts.into_iter().filter(|part| part.number != number).map(|part| (part.number, part.etag));
+    let parts = stored.chain([(number, etag)]).collect();
+    let complete = CompleteUpload { upload: upload.at.clone(), parts, conditions };
+    let written = backend.complete_upload(complete).await.map_err(errors::backend)?;
+
+    uploads.forget(&upload.staging).await;
+    // The object is there whatever becomes of this; the sweeper comes after it.
+    if let Err(error) = upload.staging.clear().await {
+        tracing::warn!(%error, "staged parts of a completed upload stay for the sweeper");
+    }
+    Ok(Finished { etag: written.etag, version_id: written.version_id, key_id: upload.envelope.key_id().to_string() })
+}
+
+fn record(upload: &OpenUpload, parts: &[Part], attributes: &[u8]) -> Result<CompletionRecord, SealError> {
+    let placed = parts.iter().map(|part| Ok((PartNumber::new(part.number)?, part.plain)));
+    let table = PartTable::from_parts(placed.collect::<Result<Vec<_>, SealError>>()?)?;
+    Completion::seal(&upload.secret, &upload.envelope, &table, attributes)
+}
+
+/// The stored part that carries the completion record: the client's last part if it waits in the staging bucket, else one
+/// more with a free number.
+async fn last_part(
+    upload: &OpenUpload,
+    parts: &[Part],
+    taken: &BTreeSet<u32>,
+    record: CompletionRecord,
+) -> S3Result<(u32, Vec<u8>)> {
+    let last = parts.last().ok_or_else(|| s3_error!(MalformedXML))?;
+    if !last.staged {
+        // One that a client uploaded and does not name stays until the backend has completed: a failure must not cost it.
+        let mut free = (last.number + 1..NUMBER_MAX).filter(|number| !taken.contains(number));
+        let number = free.next().unwrap_or(NUMBER_MAX);
+        return Ok((number, record.into_part()));
+    }
+    let staged = upload.staging.part(last.number, &last.etag).await;
+    if matches!(staged, Err(BackendError::NoSuchKey { .. } | BackendError::PreconditionFailed)) {
+        // another Complete, an Abort or a new upload of the part was faster
+        return Err(s3_error!(InvalidPart));
+    }
+    let mut body = staged.map_err(errors::backend)?;
+    place_record(&mut body, &record).map_err(|error| errors::seal(&error))?;
+    Ok((last.number, body))
+}
+
+async fn put(backend: &dyn Backend, upload: &OpenUpload, number: u32, body: Vec<u8>) -> S3Result<StoredETag> {
+    let part = PartRef { upload: upload.at.clone(), number };
+    let body: SealedBody = held(body.into());
+    backend.put_part(&part, body).await.map_err(errors::backend)
+}
+
+/// The backend's highest part number, which no client's part has (F-7).
+const NUMBER_MAX: u32 = PART_NUMBER_MAX + 1;

@@ -1,0 +1,295 @@
+//! The one path by which plaintext leaves: whole objects, ranges and parts, for GET and for copies that must re-seal.
+//!
+//! A range of a single object is one backend request, made before its length or even its kind is known: the stored
+//! segments that would hold the range. If the answer shows a multipart object, its part table is fetched (or taken from
+//! the cache) and the range is read through it.
+
+use std::sync::Arc;
+
+use s3s::dto::{Range, StreamingBlob};
+use s3s::{S3Error, S3Result, s3_error};
+
+use super::errors;
+use super::metadata;
+use super::parts::{self, Completed};
+use super::scope::{Name, Opened, Scope};
+use crate::backend::{
+    BackendError, BodyError, ETagMatch, Fetched, GetRequest, ObjectInfo, ObjectRef, ReadConditions, StoredRange,
+};
+use crate::body::open::{Opens, open};
+use crate::seal::{
+    Kind, MultipartOpener, OpenError, PlainLen, PlainRange, PlainRangeSpec, RangeOpener, SealedLen, SingleOpener,
+    StoredRangeSpec, StreamHeader, geometry,
+};
+
+/// Which bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    /// all
+    All,
+    /// a range
+    Range(PlainRangeSpec),
+    /// the plaintext of the n-th part, from 1
+    Part(u32),
+}
+
+impl Wanted {
+    /// A `Range` header or `partNumber`, not both.
+    pub(crate) fn new(range: Option<Range>, part: Option<i32>) -> S3Result<Self> {
+        match (range, part) {
+            (Some(_), Some(_)) => {
+                Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter"))
+            }
+            (None, Some(part)) => match u32::try_from(part) {
+                Ok(part @ 1..=10_000) => Ok(Self::Part(part)),
+                _ => Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive")),
+            },
+            (Some(range), None) => Ok(Self::Range(spec(range))),
+            (None, None) => Ok(Self::All),
+        }
+    }
+}
+
+/// An object on its way to the client.
+pub(crate) struct Reading {
+    pub(crate) info: ObjectInfo,
+    pub(crate) opened: Opened,
+    /// length of the whole plaintext
+    pub(crate) plain: PlainLen,
+    /// which part of it; none if all was wanted, or if it is empty
+    pub(crate) range: Option<PlainRange>,
+    pub(crate) body: StreamingBlob,
+    /// of a multipart object, where it was needed
+    pub(crate) completed: Option<Arc<Completed>>,
+}
+
+/// Reads an object of the client, as far as `wanted`.
+pub(crate) async fn read(
+    scope: &Scope<'_>,
+    name: &Name,
+    version_id: Option<&str>,
+    conditions: ReadConditions,
+    wanted: Wanted,
+) -> S3Result<Reading> {
+    let object = name.version(version_id);
+    match wanted {
+        Wanted::All => whole(scope, name, object, conditions).await,
+        Wanted::Range(spec) => range(scope, name, object, conditions, spec).await,
+        Wanted::Part(number) => {
+            let info = scope.backend().head(&object, &conditions).await.map_err(errors::backend)?;
+            part(scope, name, object, info, number).await
+        }
+    }
+}
+
+/// The plaintext length of a stored object, by arithmetic on its kind and stored length.
+pub(crate) fn plain_len(name: &Name, info: &ObjectInfo, kind: Kind) -> S3Result<PlainLen> {
+    let stored = SealedLen::new(info.stored_bytes);
+    let plain = match kind {
+        Kind::Single => geometry::single_plain(stored),
+        Kind::Multipart => geometry::multipart_plain(stored, info.etag.stored_parts().unwrap_or(0)),
+    };
+    plain.map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))
+}
+
+async fn whole(scope: &Scope<'_>, name: &Name, object: ObjectRef, conditions: ReadConditions) -> S3Result<Reading> {
+    let Fetched { info, stream, .. } = fetch(scope, object, None, conditions).await?;
+    let opened = scope.open(name, &info.metadata)?;
+    let kind = opened.envelope.kind();
+    let plain = plain_len(name, &info, kind)?;
+    let stored = SealedLen::new(info.stored_bytes);
+    let body = match kind {
+        Kind::Single => settle(name, SingleOpener::new(&opened.secret, stored), stream, plain.bytes()).await?,
+        Kind::Multipart => {
+            let parts = info.etag.stored_parts().unwrap_or(0);
+            settle(name, MultipartOpener::new(&opened.secret, stored, parts), stream, plain.bytes()).await?
+        }
+    };
+    Ok(Reading { info, opened, plain, range: None, body, completed: None })
+}
+
+async fn range(
+    scope: &Scope<'_>,
+    name: &Name,
+    object: ObjectRef,
+    conditions: ReadConditions,
+    spec: PlainRangeSpec,
+) -> S3Result<Reading> {
+    let request = GetRequest {
+        object: object.clone(),
+        range: Some(stored_range(spec.single_stored())),
+        conditions: conditions.clone(),
+    };
+    match scope.backend().get(request).await {
+        Ok(fetched) if super::scope::kind(&fetched.info) == Some(Kind::Multipart) => {
+            let info = fetched.info;
+            drop(fetched.stream);
+            multipart_range(scope, name, info, spec).await
+        }
+        Ok(fetched) => single_range(scope, name, fetched, spec).await,
+        Err(BackendError::RangeNotSatisfiable { .. }) => {
+            // Which plaintext length the range missed depends on the kind of object.
+            let info = scope.backend().head(&object, &conditions).await.map_err(errors::backend)?;
+            match super::scope::kind(&info) {
+                Some(Kind::Multipart) => multipart_range(scope, name, info, spec).await,
+                _ => Err(unsatisfiable(plain_len(name, &info, Kind::Single)?)),
+            }
+        }
+        Err(error) => Err(errors::backend(error)),
+    }
+}
+
+async fn single_range(scope: &Scope<'_>, name: &Name, fetched: Fetched, spec: PlainRangeSpec) -> S3Result<Reading> {
+    let Fetched { info, first, stream, .. } = fetched;
+    let opened = scope.open(name, &info.metadata)?;
+    let plain = plain_len(name, &info, Kind::Single)?;
+    let range = spec.resolve(plain).ok_or_else(|| unsatisfiable(plain))?;
+    let header = match info.metadata.user.get(metadata::STREAM) {
+        Some(text) => {
+            StreamHeader::from_metadata(text).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?
+        }
+        None => fetched_header(scope, name, &info).await?,
+    };
+    let ranged = RangeOpener::single(&opened.secret, &header, SealedLen::new(info.stored_bytes), range, first);
+    let body = settle(name, ranged, stream, range.bytes()).await?;
+    Ok(Reading { info, opened, plain, range: Some(range), body, completed: None })
+}
+
+/// The stream header of a single object whose writer left it out of the metadata: one more request.
+async fn fetched_header(scope: &Scope<'_>, name: &Name, info: &ObjectInfo) -> S3Result<StreamHeader> {
+    let first = geometry::SINGLE_STREAM_OFFSET;
+    let bytes = bytes_of(scope, pinned(name, info), first, geometry::STREAM_HEADER_BYTES).await?;
+    StreamHeader::parse(&bytes).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))
+}
+
+async fn multipart_range(scope: &Scope<'_>, name: &Name, info: ObjectInfo, spec: PlainRangeSpec) -> S3Result<Reading> {
+    let opened = scope.open(name, &info.metadata)?;
+    let plain = plain_len(name, &info, Kind::Multipart)?;
+    let range = spec.resolve(plain).ok_or_else(|| unsatisfiable(plain))?;
+    let completed = parts::completed(scope, name, &info, &opened).await?;
+    let body = parts::open_range(scope, name, &info, &opened, &completed, range).await?;
+    Ok(Reading { info, opened, plain, range: Some(range), body, completed: Some(completed) })
+}
+
+async fn part(scope: &Scope<'_>, name: &Name, object: ObjectRef, info: ObjectInfo, number: u32) -> S3Result<Reading> {
+    let opened = scope.open(name, &info.metadata)?;
+    let kind = opened.envelope.kind();
+    let plain = plain_len(name, &info, kind)?;
+    let completed = match kind {
+        Kind::Single => None,
+        Kind::Multipart => Some(parts::completed(scope, name, &info, &opened).await?),
+    };
+    let range = part_range(plain, completed.as_deref(), number)?;
+    let pinned = ReadConditions { if_match: Some(ETagMatch::Is(info.etag.clone())), ..ReadConditions::default() };
+    let Some(range) = range else {
+        return Ok(Reading { completed, ..whole(scope, name, object, pinned).await? });
+    };
+    let spec = PlainRangeSpec::Between { first: range.first(), last: range.last() };
+    match completed {
+        None => self::range(scope, name, object, pinned, spec).await,
+        Some(completed) => {
+            let body = parts::open_range(scope, name, &info, &opened, &completed, range).await?;
+            Ok(Reading { info, opened, plain, range: Some(range), body, completed: Some(completed) })
+        }
+    }
+}
+
+/// Where the plaintext of the n-th part lies; none if it is empty.
+pub(crate) fn part_range(plain: PlainLen, completed: Option<&Completed>, number: u32) -> S3Result<Option<PlainRange>> {
+    match completed {
+        None if number == 1 => Ok(PlainRange::whole(plain)),
+        None => Err(no_such_part()),
+        Some(completed) => completed.part(number).ok_or_else(no_such_part),
+    }
+}
+
+fn no_such_part() -> S3Error {
+    let mut error = S3Error::with_message(
+        s3s::S3ErrorCode::Custom("InvalidPartNumber".into()),
+        "The requested partnumber is not satisfiable",
+    );
+    error.set_status_code(http::StatusCode::RANGE_NOT_SATISFIABLE);
+    error
+}
+
+/// 416, with the plaintext length.
+pub(crate) fn unsatisfiable(plain: PlainLen) -> S3Error {
+    let mut error = s3_error!(InvalidRange);
+    let mut headers = http::HeaderMap::new();
+    if let Ok(value) = http::HeaderValue::from_str(&format!("bytes */{}", plain.bytes())) {
+        headers.insert(http::header::CONTENT_RANGE, value);
+    }
+    error.set_headers(headers);
+    error
+}
+
+/// Some stored bytes of exactly the object that `info` speaks of, held: for headers and records.
+pub(crate) async fn bytes_of(
+    scope: &Scope<'_>,
+    (object, conditions): (ObjectRef, ReadConditions),
+    first: u64,
+    bytes: u64,
+) -> S3Result<Vec<u8>> {
+    use futures::StreamExt as _;
+    let range = StoredRange::Bounded { first, last: first.saturating_add(bytes).saturating_sub(1) };
+    let mut fetched = fetch(scope, object, Some(range), conditions).await?;
+    let mut held = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+    while let Some(piece) = fetched.stream.next().await {
+        held.extend_from_slice(&piece.map_err(failed)?);
+    }
+    Ok(held)
+}
+
+/// The version and entity tag that an answer spoke of, so that a second request cannot read another object.
+pub(crate) fn pinned(name: &Name, info: &ObjectInfo) -> (ObjectRef, ReadConditions) {
+    let object = name.version(info.version_id.as_ref().map(crate::backend::VersionId::as_str));
+    let conditions = ReadConditions { if_match: Some(ETagMatch::Is(info.etag.clone())), ..ReadConditions::default() };
+    (object, conditions)
+}
+
+pub(crate) async fn fetch(
+    scope: &Scope<'_>,
+    object: ObjectRef,
+    range: Option<StoredRange>,
+    conditions: ReadConditions,
+) -> S3Result<Fetched> {
+    scope.backend().get(GetRequest { object, range, conditions }).await.map_err(errors::backend)
+}
+
+/// Starts opening; whatever fails before the first plaintext byte is a clean error.
+pub(crate) async fn settle<O: Opens>(
+    name: &Name,
+    opener: Result<O, OpenError>,
+    stream: crate::backend::ByteStream,
+    plain_bytes: u64,
+) -> S3Result<StreamingBlob> {
+    let opener = opener.map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
+    open(stream, opener, plain_bytes).await.map_err(|error| match error.downcast::<OpenError>() {
+        Ok(error) => errors::unsealable(&name.bucket, &name.key, &error),
+        Err(error) => failed(error),
+    })
+}
+
+/// A stored body that ended in an error.
+fn failed(error: BodyError) -> S3Error {
+    match error.downcast::<BackendError>() {
+        Ok(error) => errors::backend(*error),
+        Err(error) => errors::backend(BackendError::Unavailable(error)),
+    }
+}
+
+fn spec(range: Range) -> PlainRangeSpec {
+    match range {
+        Range::Int { first, last: Some(last) } => PlainRangeSpec::Between { first, last },
+        Range::Int { first, last: None } => PlainRangeSpec::From { first },
+        Range::Suffix { length } => PlainRangeSpec::Last { count: length },
+    }
+}
+
+fn stored_range(spec: StoredRangeSpec) -> StoredRange {
+    match spec {
+        StoredRangeSpec::Between { first, last } => StoredRange::Bounded { first, last },
+        StoredRangeSpec::From { first } => StoredRange::From { first },
+        StoredRangeSpec::Last { count } => StoredRange::Suffix { bytes: count },
+    }
+}

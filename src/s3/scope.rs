@@ -1,0 +1,126 @@
+//! What a verb works with: the gateway's parts, who asks, and one snapshot of the keys that the request keeps to its
+//! end.
+
+use std::sync::Arc;
+
+use s3s::{S3Request, S3Result, s3_error};
+
+use super::gateway::Gateway;
+use super::{errors, metadata};
+use crate::backend::{Backend, BucketName, Metadata, ObjectInfo, ObjectRef, ReadConditions, VersionId};
+use crate::keys::ring::{KeyRing, TenantKeys};
+use crate::seal::{Binding, Envelope, Kind, ObjectSecret, TenantKey};
+use crate::tenant::Principal;
+
+/// The name of an object as the client says it, and where it lies on the backend.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    /// the client's bucket
+    pub(crate) bucket: String,
+    /// the key
+    pub(crate) key: String,
+    /// the bucket on the backend
+    pub(crate) stored: BucketName,
+}
+
+impl Name {
+    /// The current version, or the one given.
+    pub(crate) fn version(&self, version_id: Option<&str>) -> ObjectRef {
+        let version_id = version_id.filter(|id| !id.is_empty()).map(VersionId::new);
+        ObjectRef { bucket: self.stored.clone(), key: self.key.clone(), version_id }
+    }
+}
+
+/// An envelope that was opened.
+pub(crate) struct Opened {
+    pub(crate) envelope: Envelope,
+    pub(crate) secret: ObjectSecret,
+}
+
+/// One request's view of the world.
+pub(crate) struct Scope<'a> {
+    pub(crate) gateway: &'a Gateway,
+    pub(crate) principal: Principal,
+    ring: Arc<KeyRing>,
+}
+
+impl<'a> Scope<'a> {
+    /// Takes the principal that access control left with the request, and a snapshot of the keys.
+    pub(crate) fn new<T>(gateway: &'a Gateway, request: &S3Request<T>) -> S3Result<Self> {
+        let principal = request.extensions.get::<Principal>().ok_or_else(|| s3_error!(AccessDenied))?.clone();
+        Ok(Self { gateway, principal, ring: gateway.keys.snapshot() })
+    }
+
+    /// The store.
+    pub(crate) fn backend(&self) -> &'a dyn Backend {
+        self.gateway.backend.as_ref()
+    }
+
+    /// Where a client's bucket lies. `owner` is `x-amz-expected-bucket-owner`.
+    pub(crate) fn bucket(&self, bucket: &str, owner: Option<&str>) -> S3Result<BucketName> {
+        if owner.is_some_and(|owner| owner != self.principal.tenant.as_str()) {
+            return Err(s3_error!(AccessDenied));
+        }
+        let stored = self.principal.bucket_prefix.to_backend(bucket).map_err(|_| s3_error!(InvalidBucketName))?;
+        // The gateway's own bucket is nobody's.
+        if stored == self.gateway.staging {
+            return Err(s3_error!(AccessDenied));
+        }
+        Ok(stored)
+    }
+
+    /// An object's name, here and there.
+    pub(crate) fn name(&self, bucket: &str, key: &str, owner: Option<&str>) -> S3Result<Name> {
+        Ok(Name { bucket: bucket.to_owned(), key: key.to_owned(), stored: self.bucket(bucket, owner)? })
+    }
+
+    /// What an envelope of this object is bound to.
+    pub(crate) fn binding(&self, name: &Name) -> S3Result<Binding> {
+        Binding::new(self.principal.tenant.as_str(), &name.bucket, &name.key).map_err(|_| s3_error!(KeyTooLongError))
+    }
+
+    /// The tenant's keys in this request's snapshot.
+    fn keys(&self) -> S3Result<&TenantKeys> {
+        let tenant = &self.principal.tenant;
+        self.ring.tenant(tenant).ok_or_else(|| errors::no_key(tenant.as_str(), &"the tenant has none"))
+    }
+
+    /// The key that seals.
+    pub(crate) fn sealing_key(&self) -> S3Result<&TenantKey> {
+        Ok(self.keys()?.sealing())
+    }
+
+    /// Opens the envelope of an object under its name (F-2, F-3): an object without one is not served.
+    pub(crate) fn open(&self, name: &Name, metadata: &Metadata) -> S3Result<Opened> {
+        let text = metadata
+            .user
+            .get(metadata::ENVELOPE)
+            .ok_or_else(|| errors::unsealable(&name.bucket, &name.key, &"it has no envelope"))?;
+        let envelope =
+            Envelope::from_metadata(text).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
+        self.open_envelope(name, envelope)
+    }
+
+    /// Opens an envelope that is at hand.
+    pub(crate) fn open_envelope(&self, name: &Name, envelope: Envelope) -> S3Result<Opened> {
+        let key_id = envelope.key_id();
+        let key = self.keys()?.opening(key_id).ok_or_else(|| {
+            errors::no_key(self.principal.tenant.as_str(), &format_args!("the object is sealed for key {key_id}"))
+        })?;
+        let secret = envelope
+            .open(key, &self.binding(name)?)
+            .map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
+        Ok(Opened { envelope, secret })
+    }
+
+    /// A HEAD of the backend, without conditions.
+    pub(crate) async fn head(&self, name: &Name, version_id: Option<&str>) -> S3Result<ObjectInfo> {
+        self.backend().head(&name.version(version_id), &ReadConditions::default()).await.map_err(errors::backend)
+    }
+}
+
+/// What kind of object the stored metadata and entity tag say it is, without a key; `None` if it has no envelope.
+pub(crate) fn kind(info: &ObjectInfo) -> Option<Kind> {
+    let text = info.metadata.user.get(metadata::ENVELOPE)?;
+    Envelope::from_metadata(text).ok().map(|envelope| envelope.kind())
+}

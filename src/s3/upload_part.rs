@@ -1,0 +1,138 @@
+//! `UploadPart` and [`UploadPartCopy`](copy): plaintext of a known length, sealed as one part of an open upload.
+//!
+//! A part stored in 5 MiB or more goes into the backend's upload, a smaller one to the staging bucket, see
+//! [`multipart`](super::multipart).
+
+use std::sync::{Arc, OnceLock};
+
+use s3s::dto::{ServerSideEncryption, StreamingBlob, UploadPartInput, UploadPartOutput};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+
+use super::checksum::{Kept, Verifier, declared_checksums, show_checksums};
+use super::gateway::Gateway;
+use super::multipart::{Note, OpenUpload, check_open, part_number};
+use super::put::content_length;
+use super::scope::Scope;
+use super::{errors, etag, metadata};
+use crate::backend::{BackendError, PartRef, SealedBody, StoredETag};
+use crate::body::seal::{Inspects, seal};
+use crate::seal::{PartNumber, PartSealer, PlainLen, geometry};
+
+mod copy;
+
+pub(crate) use copy::upload_part_copy;
+
+pub(crate) async fn upload_part(
+    gateway: &Gateway,
+    request: S3Request<UploadPartInput>,
+) -> S3Result<S3Response<UploadPartOutput>> {
+    let scope = Scope::new(gateway, &request)?;
+    let S3Request { input, headers, trailing_headers, .. } = request;
+    metadata::encryption_is_sensible(None, None, input.sse_customer_algorithm.as_deref())?;
+    let number = part_number(input.part_number)?;
+    let plain_bytes = content_length(input.content_length)?;
+    let verifier = Verifier::new(
+        &declared_checksums!(input),
+        input.content_md5.as_deref(),
+        input.checksum_algorithm.as_ref(),
+        &headers,
+        trailing_headers,
+    )?;
+    let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let upload = gateway.uploads.open(&scope, &name, &input.upload_id).await?;
+    let verifier = match upload.checksum {
+        Some(checksum) => checksum.for_part(verifier)?,
+        None => verifier,
+    };
+    let body = input.body.unwrap_or_else(|| StreamingBlob::from_bytes(bytes::Bytes::new()));
+    let stored = store(&scope, &upload, number, (body, plain_bytes), verifier).await?;
+    let mut output = UploadPartOutput {
+        e_tag: Some(etag::shown(&stored.etag)),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
+        ssekms_key_id: Some(upload.envelope.key_id().to_string()),
+        ..UploadPartOutput::default()
+    };
+    if let Some(kept) = stored.kept {
+        show_checksums!(output, kept.shown());
+    }
+    Ok(S3Response::new(output))
+}
+
+/// What became of a part.
+struct Stored {
+    etag: StoredETag,
+    kept: Option<Kept>,
+}
+
+/// Seals a part under a fresh stream header (F-6) and stores it, unless it fails what was declared of it. `plain` is the
+/// body and its length in bytes.
+async fn store(
+    scope: &Scope<'_>,
+    upload: &OpenUpload,
+    number: u32,
+    (plain, plain_bytes): (StreamingBlob, u64),
+    verifier: Verifier,
+) -> S3Result<Stored> {
+    let plain_len = PlainLen::new(plain_bytes);
+    let sealed_len = geometry::part_sealed(plain_len).map_err(|_| s3_error!(EntityTooLarge))?;
+    let sealer = PartNumber::new(number)
+        .and_then(|number| PartSealer::new(&upload.secret, number, plain_len))
+        .map_err(|error| errors::seal(&error))?;
+    let kept = Arc::new(OnceLock::new());
+    let inspector = Inspector { verifier, kept: Arc::clone(&kept) };
+    let stream = seal(plain, plain_bytes, sealer, inspector);
+    let body = SealedBody { bytes: sealed_len.bytes(), stream, late_metadata: None };
+    let etag = if geometry::may_stand_before_others(plain_len) {
+        put_stored(scope, upload, number, body).await?
+    } else {
+        put_staged(scope, upload, number, body).await?
+    };
+    let kept: Option<Kept> = kept.get().cloned();
+    if let (Some(_), Some(kept)) = (upload.checksum, &kept) {
+        upload.staging.write_note(&upload.secret, &Note::new(number, &etag, kept)).await?;
+    }
+    Ok(Stored { etag, kept })
+}
+
+async fn put_stored(scope: &Scope<'_>, upload: &OpenUpload, number: u32, body: SealedBody) -> S3Result<StoredETag> {
+    let part = PartRef { upload: upload.at.clone(), number };
+    let stored = scope.backend().put_part(&part, body).await;
+    if matches!(stored, Err(BackendError::NoSuchUpload)) {
+        scope.gateway.uploads.forget(&upload.staging).await;
+    }
+    stored.map_err(errors::backend)
+}
+
+/// The staging bucket takes parts of any upload; so whether this one is still open is asked for once the part is there,
+/// and it goes again if not.
+async fn put_staged(scope: &Scope<'_>, upload: &OpenUpload, number: u32, body: SealedBody) -> S3Result<StoredETag> {
+    let etag = upload.staging.put_part(number, body).await.map_err(errors::backend)?;
+    if let Err(over) = check_open(scope.backend(), &upload.at).await {
+        if let Err(error) = upload.staging.remove_part(number).await {
+            tracing::warn!(%error, "a staged part stays for the sweeper");
+        }
+        scope.gateway.uploads.forget(&upload.staging).await;
+        return Err(over);
+    }
+    Ok(etag)
+}
+
+/// Settles the checksums once the body has passed, and tells the one to keep.
+struct Inspector {
+    verifier: Verifier,
+    kept: Arc<OnceLock<Kept>>,
+}
+
+impl Inspects for Inspector {
+    fn update(&mut self, plain: &[u8]) {
+        self.verifier.update(plain);
+    }
+
+    fn settle(self) -> S3Result<()> {
+        if let Some(kept) = self.verifier.settle()? {
+            // set here alone, and once
+            self.kept.get_or_init(|| kept);
+        }
+        Ok(())
+    }
+}

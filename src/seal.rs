@@ -1,0 +1,50 @@
+//! The sealed object format, version 1: bytes in, bytes out, no IO.
+//!
+//! `SPEC.md` beside this file is normative; comments and tests name its rules (`F-3`). In one picture:
+//!
+//! ```text
+//! seed ─SHA-256→ TenantKey ─X25519─→ Envelope (128 bytes, metadata) ─→ ObjectSecret ─HKDF→ stream keys
+//! plaintext ─→ SingleSealer / PartSealer ─→ sealed bytes ─→ SingleOpener / RangeOpener / MultipartOpener ─→ plaintext
+//! ```
+//!
+//! A sealer lets the tag of its last segment out in `finish` only: a caller that withholds `finish` withholds the
+//! object. An opener gives out plaintext only after the segment that holds it was authenticated. Both are state
+//! machines fed with slices of any size; how the input is cut never changes the output.
+//!
+//! All lengths and offsets are bytes. Integers in the format are big-endian. Plain and sealed lengths are different
+//! types; [`geometry`] alone converts between them.
+
+mod attributes;
+mod binding;
+mod completion;
+mod envelope;
+mod error;
+pub mod geometry;
+mod multipart;
+mod part;
+mod random;
+mod range;
+mod secret;
+mod single;
+mod stream;
+mod table;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod vectors;
+
+pub use attributes::{ATTRIBUTES_BYTES_MAX, open_attributes, seal_attributes};
+pub use binding::Binding;
+#[cfg(fuzzing)]
+pub use completion::parse_completion_fields;
+pub use completion::{Completion, CompletionParts, CompletionRecord, UnlistedParts};
+pub use envelope::{Envelope, Kind, Mode};
+pub use error::{OpenError, SealError, SeedError};
+pub use geometry::{LengthError, PlainLen, PlainRange, PlainRangeSpec, SealedLen, Span, StoredRangeSpec};
+pub use multipart::MultipartOpener;
+pub use part::{PartHeader, PartNumber, PartOpener, PartSealer, place_record};
+pub use range::RangeOpener;
+pub use secret::{KeyId, KeyIdError, ObjectId, ObjectSecret, Seed, TenantKey};
+pub use single::{SingleOpener, SingleSealer};
+pub use stream::StreamHeader;
+pub use table::{PartTable, PartsSpan, PlacedPart};

@@ -1,0 +1,284 @@
+//! The completion record: which parts a multipart object consists of, sealed under the object's secret at its very end.
+//!
+//! `record = STREAM[secret, "sealgate/1 completion"](fields)`, then a trailer of 16 bytes:
+//! `"SGC1" || u32 length of record || u64 0`. Without a valid one no read of a multipart object succeeds (F-5).
+
+use super::{
+    Envelope, Kind, ObjectSecret, OpenError, PartNumber, PartTable, PlainLen, SealError, SealedLen,
+    geometry::{PART_OVERHEAD_BYTES, multipart_plain},
+    stream::{open_whole, seal_whole},
+    table::{PartsDigest, Run},
+};
+
+/// A sealed record with its trailer, ready to be stored.
+pub struct CompletionRecord(Vec<u8>);
+
+impl CompletionRecord {
+    /// Record and trailer; they go to the very end of the object.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A part of its own: zeros, then the record; exactly
+    /// `PART_OVERHEAD_BYTES`.
+    #[must_use]
+    pub fn into_part(self) -> Vec<u8> {
+        let mut part = vec![0; PART_BYTES];
+        let first = PART_BYTES - self.0.len();
+        part[first..].copy_from_slice(&self.0);
+        part
+    }
+}
+
+/// An opened completion record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    at_upload: Envelope,
+    summary: Summary,
+    parts: CompletionParts,
+    attributes: Vec<u8>,
+}
+
+/// The parts of an opened record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompletionParts {
+    /// they are in the record
+    Listed(PartTable),
+    /// they have too many runs for it: walk the part headers and check them with [`UnlistedParts::resolve`]
+    Unlisted(UnlistedParts),
+}
+
+/// What a record without a table says of the parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnlistedParts(Summary);
+
+/// Sums over all parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Summary {
+    pub(super) total: PlainLen,
+    pub(super) client_parts: u32,
+    pub(super) digest: [u8; 32],
+}
+
+impl Completion {
+    /// The longest attributes a record takes, in bytes.
+    pub const ATTRIBUTES_BYTES_MAX: usize = 400;
+
+    /// Seals the record of an object's parts. `at_upload` is the envelope made when the upload began; `attributes` may
+    /// be empty.
+    ///
+    /// # Errors
+    /// [`SealError::WrongKind`] for an envelope of a single object, [`SealError::AttributesTooLong`] over 400 bytes,
+    /// [`SealError::Randomness`].
+    pub fn seal(
+        secret: &ObjectSecret,
+        at_upload: &Envelope,
+        parts: &PartTable,
+        attributes: &[u8],
+    ) -> Result<CompletionRecord, SealError> {
+        if at_upload.kind() != Kind::Multipart {
+            return Err(SealError::WrongKind);
+        }
+        let too_long = SealError::AttributesTooLong { bytes: attributes.len() };
+        if attributes.len() > Self::ATTRIBUTES_BYTES_MAX {
+            return Err(too_long);
+        }
+        let mut fields = vec![VERSION];
+        fields.extend_from_slice(at_upload.as_bytes());
+        fields.extend_from_slice(&parts.total().bytes().to_be_bytes());
+        fields.extend_from_slice(&parts.client_parts().to_be_bytes());
+        fields.extend_from_slice(&parts.digest());
+        match u16::try_from(parts.runs().len()) {
+            Ok(runs) if runs <= RUNS_MAX => {
+                fields.extend_from_slice(&runs.to_be_bytes());
+                for run in parts.runs() {
+                    fields.extend_from_slice(&run.first.number().to_be_bytes());
+                    fields.extend_from_slice(&run.count.to_be_bytes());
+                    fields.extend_from_slice(&run.plain.bytes().to_be_bytes());
+                }
+            }
+            Ok(_) | Err(_) => fields.extend_from_slice(&UNLISTED.to_be_bytes()),
+        }
+        fields.extend_from_slice(&u16::try_from(attributes.len()).map_err(|_| too_long)?.to_be_bytes());
+        fields.extend_from_slice(attributes);
+
+        let mut record = seal_whole(secret, AAD, &fields)?;
+        let record_bytes = u32::try_from(record.len()).map_err(|_| SealError::NoRoomForRecord)?;
+        record.extend_from_slice(&MAGIC);
+        record.extend_from_slice(&record_bytes.to_be_bytes());
+        record.extend_from_slice(&[0; 8]);
+        Ok(CompletionRecord(record))
+    }
+
+    /// Opens the record at the end of a stored object. `stored_parts` is the count after the dash of the stored `ETag`;
+    /// `tail` ends with the object and holds its last
+    /// `COMPLETION_TAIL_BYTES`, or all of a shorter rest.
+    ///
+    /// # Errors
+    /// [`OpenError::Completion`] where there is none, [`OpenError::Segment`] where it is not of this object, and
+    /// [`OpenError::PartsDiffer`] where stored length or count of parts are not those of the record (F-5).
+    pub fn open(secret: &ObjectSecret, stored: SealedLen, stored_parts: u32, tail: &[u8]) -> Result<Self, OpenError> {
+        let record = record_in(tail)?;
+        let fields = open_whole(secret, AAD, record)?;
+        let completion = Self::parse(&fields)?;
+        let extra_parts = stored_parts.checked_sub(completion.summary.client_parts);
+        if multipart_plain(stored, stored_parts)? != completion.total() || !matches!(extra_parts, Some(0 | 1)) {
+            return Err(OpenError::PartsDiffer);
+        }
+        Ok(completion)
+    }
+
+    /// The plaintext length of the object.
+    #[must_use]
+    pub fn total(&self) -> PlainLen {
+        self.summary.total
+    }
+
+    /// How many parts the client uploaded.
+    #[must_use]
+    pub fn client_parts(&self) -> u32 {
+        self.summary.client_parts
+    }
+
+    /// The envelope the object was uploaded under; stale after a copy or a rewrap.
+    #[must_use]
+    pub fn at_upload(&self) -> &Envelope {
+        &self.at_upload
+    }
+
+    /// The parts, or what is known of them.
+    #[must_use]
+    pub fn parts(&self) -> &CompletionParts {
+        &self.parts
+    }
+
+    /// The parts, by value.
+    #[must_use]
+    pub fn into_parts(self) -> CompletionParts {
+        self.parts
+    }
+
+    /// The attributes given to [`Completion::seal`].
+    #[must_use]
+    pub fn attributes(&self) -> &[u8] {
+        &self.attributes
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// Reads the opened fields. They were written by a holder of the object's secret; that they make sense is checked
+    /// all the same.
+    fn parse(fields: &[u8]) -> Result<Self, OpenError> {
+        let mut fields = Fields(fields);
+        if fields.take::<1>()? != [VERSION] {
+            return Err(OpenError::Completion("version"));
+        }
+        let at_upload = Envelope::parse(&fields.take::<{ Envelope::BYTES }>()?)?;
+        let summary = Summary {
+            total: PlainLen::new(u64::from_be_bytes(fields.take()?)),
+            client_parts: u32::from_be_bytes(fields.take()?),
+            digest: fields.take()?,
+        };
+        let parts = match u16::from_be_bytes(fields.take()?) {
+            UNLISTED => CompletionParts::Unlisted(UnlistedParts(summary)),
+            runs if runs <= RUNS_MAX => {
+                let runs = (0..runs).map(|_| fields.run()).collect::<Result<Vec<_>, _>>()?;
+                let table = PartTable::from_runs(runs).map_err(|_| OpenError::Completion("runs"))?;
+                summary.check(&table)?;
+                CompletionParts::Listed(table)
+            }
+            _ => return Err(OpenError::Completion("count of runs")),
+        };
+        let attribute_bytes = usize::from(u16::from_be_bytes(fields.take()?));
+        if attribute_bytes > Self::ATTRIBUTES_BYTES_MAX || fields.0.len() != attribute_bytes {
+            return Err(OpenError::Completion("attributes"));
+        }
+        Ok(Self { at_upload, summary, parts, attributes: fields.0.to_vec() })
+    }
+}
+
+impl UnlistedParts {
+    /// How many part headers there are to walk.
+    #[must_use]
+    pub fn client_parts(&self) -> u32 {
+        self.0.client_parts
+    }
+
+    /// Makes the table of the part headers that were walked, if they are those that were recorded.
+    ///
+    /// # Errors
+    /// [`OpenError::PartsDiffer`].
+    pub fn resolve(&self, walked: impl IntoIterator<Item = (PartNumber, PlainLen)>) -> Result<PartTable, OpenError> {
+        let table = PartTable::from_parts(walked).map_err(|_| OpenError::PartsDiffer)?;
+        self.0.check(&table).map(|()| table)
+    }
+}
+
+impl Summary {
+    /// The sums of parts that were walked one by one.
+    pub(super) fn of(total: PlainLen, client_parts: u32, digest: PartsDigest) -> Self {
+        Self { total, client_parts, digest: digest.finish() }
+    }
+
+    fn check(self, table: &PartTable) -> Result<(), OpenError> {
+        let walked = Self { total: table.total(), client_parts: table.client_parts(), digest: table.digest() };
+        if walked == self { Ok(()) } else { Err(OpenError::PartsDiffer) }
+    }
+}
+
+/// Reads fields as if a record had held them. For fuzzing alone: no input gets here but through a tag.
+///
+/// # Errors
+/// As [`Completion::open`].
+#[cfg(fuzzing)]
+pub fn parse_completion_fields(fields: &[u8]) -> Result<Completion, OpenError> {
+    Completion::parse(fields)
+}
+
+/// The record in front of the trailer that `tail` ends with.
+pub(super) fn record_in(tail: &[u8]) -> Result<&[u8], OpenError> {
+    let (rest, trailer) = tail.split_last_chunk::<TRAILER_BYTES>().ok_or(OpenError::Completion("no trailer"))?;
+    let mut trailer = Fields(trailer);
+    if trailer.take()? != MAGIC {
+        return Err(OpenError::Completion("no trailer"));
+    }
+    let record_bytes = u32::from_be_bytes(trailer.take()?);
+    if trailer.take()? != [0; 8] {
+        return Err(OpenError::Completion("trailer"));
+    }
+    let first = usize::try_from(record_bytes).ok().and_then(|bytes| rest.len().checked_sub(bytes));
+    let (_, record) = rest.split_at(first.ok_or(OpenError::Completion("length of the record"))?);
+    Ok(record)
+}
+
+/// What is left to read.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], OpenError> {
+        let (field, rest) = self.0.split_first_chunk::<N>().ok_or(OpenError::Completion("cut"))?;
+        self.0 = rest;
+        Ok(*field)
+    }
+
+    fn run(&mut self) -> Result<Run, OpenError> {
+        let first = PartNumber::new(u32::from_be_bytes(self.take()?)).map_err(|_| OpenError::Completion("runs"))?;
+        let count = u32::from_be_bytes(self.take()?);
+        Ok(Run { first, count, plain: PlainLen::new(u64::from_be_bytes(self.take()?)) })
+    }
+}
+
+const AAD: &[u8] = b"sealgate/1 completion";
+const MAGIC: [u8; 4] = *b"SGC1";
+const VERSION: u8 = 1;
+const RUNS_MAX: u16 = 900;
+const UNLISTED: u16 = 0xffff;
+pub(super) const TRAILER_BYTES: usize = 16;
+const PART_BYTES: usize = 16_440;
+const _: () = assert!(PART_BYTES as u64 == PART_OVERHEAD_BYTES);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What the tests of this module share: sample bytes, keys, and whole stored objects.
+
+use bytes::BytesMut;
+
+use super::{
+    Binding, Completion, Envelope, Kind, ObjectSecret, PartNumber, PartSealer, PartTable, PlainLen, Seed, TenantKey,
+    geometry::record_goes_into_last_part, place_record,
+};
+
+/// Bytes that repeat neither by segment nor by block.
+pub(super) fn sample(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|i| u8::try_from((i * 7 + i / 251 + i / 65_521) % 256).unwrap()).collect()
+}
+
+pub(super) fn tenant_key(byte: u8) -> TenantKey {
+    TenantKey::from_seed(&Seed::from_bytes(&[byte; 32]).unwrap())
+}
+
+pub(super) fn binding() -> Binding {
+    Binding::new("tenant", "bucket", "key").unwrap()
+}
+
+pub(super) fn envelope(kind: Kind) -> (Envelope, ObjectSecret) {
+    Envelope::seal(kind, &tenant_key(1), &binding()).unwrap()
+}
+
+pub(super) fn number(number: u32) -> PartNumber {
+    PartNumber::new(number).unwrap()
+}
+
+pub(super) fn part(secret: &ObjectSecret, part_number: u32, plain: &[u8]) -> Vec<u8> {
+    let mut sealer = PartSealer::new(secret, number(part_number), PlainLen::new(plain.len() as u64)).unwrap();
+    let mut out = BytesMut::new();
+    sealer.push(plain, &mut out).unwrap();
+    sealer.finish(&mut out).unwrap();
+    out.to_vec()
+}
+
+/// A multipart object as it is stored.
+pub(super) struct Stored {
+    pub(super) secret: ObjectSecret,
+    pub(super) plain: Vec<u8>,
+    pub(super) table: PartTable,
+    /// as the backend keeps them, with the completion part where there is one
+    pub(super) parts: Vec<Vec<u8>>,
+}
+
+impl Stored {
+    /// Parts of these numbers and lengths.
+    pub(super) fn new(parts: &[(u32, usize)]) -> Self {
+        let (envelope, secret) = envelope(Kind::Multipart);
+        let plain = sample(parts.iter().map(|part| part.1).sum());
+        let table =
+            PartTable::from_parts(parts.iter().map(|(n, bytes)| (number(*n), PlainLen::new(*bytes as u64)))).unwrap();
+        let mut rest = &plain[..];
+        let mut stored: Vec<_> = parts
+            .iter()
+            .map(|(part_number, bytes)| {
+                let (now, later) = rest.split_at(*bytes);
+                rest = later;
+                part(&secret, *part_number, now)
+            })
+            .collect();
+        let record = Completion::seal(&secret, &envelope, &table, b"attributes").unwrap();
+        if record_goes_into_last_part(PlainLen::new(parts.last().unwrap().1 as u64)) {
+            place_record(stored.last_mut().unwrap(), &record).unwrap();
+        } else {
+            stored.push(record.into_part());
+        }
+        Self { secret, plain, table, parts: stored }
+    }
+
+    pub(super) fn body(&self) -> Vec<u8> {
+        self.parts.concat()
+    }
+}
+
+/// Cuts a slice by turns into these lengths.
+pub(super) fn chunks<'a>(mut rest: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+    let mut chunks = Vec::new();
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(cuts[chunks.len() % cuts.len()].clamp(1, rest.len()));
+        chunks.push(now);
+        rest = later;
+    }
+    chunks
+}

@@ -1,0 +1,185 @@
+//! Makes the good vectors: bodies with the envelopes they open under.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::BytesMut;
+
+use super::file::VectorFile;
+use crate::seal::{
+    Binding, Completion, Envelope, Kind, ObjectSecret, PartTable, PlainLen, Seed, SingleSealer, TenantKey,
+    place_record,
+    random::fixed,
+    testing::{number, part, sample},
+};
+
+/// Files by name.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
+
+pub(super) const TENANT: &str = "67f1adf3-08e5-4eea-94e3-e611f263c87b";
+pub(super) const BUCKET: &str = "photos";
+pub(super) const KEY: &str = "2024/α β.jpg";
+
+pub(super) fn seed(byte: u8) -> Seed {
+    Seed::from_bytes(&[byte; 32]).unwrap()
+}
+
+pub(super) fn tenant_key(byte: u8) -> TenantKey {
+    TenantKey::from_seed(&seed(byte))
+}
+
+pub(super) fn name() -> Binding {
+    Binding::new(TENANT, BUCKET, KEY).unwrap()
+}
+
+/// Every body, and a vector that opens each.
+pub(super) fn make() -> Files {
+    let mut files = Files::new();
+    for bytes in [0, 1, 65_480, 65_481, 131_000, 131_001, 196_521] {
+        single(&mut files, &format!("single-{bytes}"), bytes);
+    }
+    for (label, parts, own_part) in [
+        ("multipart-small-last", &[(1, 70_000), (2, 100)][..], false),
+        ("multipart-four", &[(1, 1_000), (2, 1_000), (3, 1_000), (4, 10)], false),
+        ("multipart-four-again", &[(1, 1_000), (2, 1_000), (3, 1_000), (4, 10)], false),
+        ("multipart-completion-part", &[(1, 1_000)], true),
+        ("multipart-irregular", &[(2, 0), (5, 65_481), (9_999, 1)], false),
+        ("multipart-empty", &[(1, 0)], false),
+    ] {
+        multipart(&mut files, label, parts, own_part);
+    }
+    attempts(&mut files);
+    many_runs(&mut files);
+    wrapped(&mut files, "single-1");
+    wrapped(&mut files, "multipart-small-last");
+    files
+}
+
+/// A good vector, as it was made.
+pub(super) fn vector(files: &Files, name: &str) -> VectorFile {
+    VectorFile::parse(std::str::from_utf8(&files[&format!("{name}.txt")]).unwrap())
+}
+
+/// What all vectors of a body share.
+fn good(envelope: &Envelope, plain_bytes: usize) -> VectorFile {
+    VectorFile::default()
+        .and("outcome", "opens")
+        .and("released", plain_bytes)
+        .and("plain-bytes", plain_bytes)
+        .and("seed", STANDARD.encode(seed(1).expose()))
+        .and("tenant", TENANT)
+        .and("bucket", BUCKET)
+        .and("key", KEY)
+        .and("envelope", envelope.to_metadata())
+}
+
+fn put(files: &mut Files, label: &str, vector: &VectorFile) {
+    files.insert(format!("{label}.txt"), vector.to_text().into_bytes());
+}
+
+fn single(files: &mut Files, label: &str, bytes: usize) {
+    let (envelope, header, body) = fixed::with(label, || {
+        let (envelope, secret) = Envelope::seal(Kind::Single, &tenant_key(1), &name()).unwrap();
+        let mut sealer = SingleSealer::new(&envelope, &secret, PlainLen::new(bytes as u64)).unwrap();
+        let header = *sealer.stream_header();
+        let mut out = BytesMut::new();
+        sealer.push(&sample(bytes), &mut out).unwrap();
+        sealer.finish(&mut out).unwrap();
+        (envelope, header, out.to_vec())
+    });
+    let piece = format!("{label}.bin 0 {}", body.len());
+    put(files, label, &good(&envelope, bytes).and("stream", header.to_metadata()).and("piece", piece));
+    files.insert(format!("{label}.bin"), body);
+}
+
+/// Three parts, and behind them in the file other attempts at them that the record does not name.
+fn attempts(files: &mut Files) {
+    let (label, shape) = ("multipart-attempts", [(1, 1_000), (5, 500), (9, 10)]);
+    multipart(files, label, &shape, false);
+    let envelope = Envelope::from_metadata(vector(files, label).field("envelope")).unwrap();
+    let secret = envelope.open(&tenant_key(1), &name()).unwrap();
+    let others = fixed::with("other attempts", || {
+        [(1, 500), (5, 1_000), (6, 500)].map(|(part_number, bytes)| part(&secret, part_number, &sample(bytes)))
+    });
+    files.get_mut(&format!("{label}.bin")).unwrap().extend(others.concat());
+}
+
+/// The envelope, and the stored parts with the record in its place.
+fn parts(label: &str, parts: &[(u32, usize)], own_part: bool) -> (Envelope, Vec<Vec<u8>>) {
+    fixed::with(label, || {
+        let (envelope, secret) = Envelope::seal(Kind::Multipart, &tenant_key(1), &name()).unwrap();
+        let plain = sample(parts.iter().map(|part| part.1).sum());
+        let mut at = 0;
+        let sealed = parts.iter().map(|(part_number, bytes)| {
+            at += bytes;
+            part(&secret, *part_number, &plain[at - bytes..at])
+        });
+        let mut stored: Vec<_> = sealed.collect();
+        let record = completion(&secret, &envelope, parts);
+        if own_part {
+            stored.push(record.into_part());
+        } else {
+            place_record(stored.last_mut().unwrap(), &record).unwrap();
+        }
+        (envelope, stored)
+    })
+}
+
+fn completion(secret: &ObjectSecret, envelope: &Envelope, parts: &[(u32, usize)]) -> crate::seal::CompletionRecord {
+    let parts = parts.iter().map(|(n, bytes)| (number(*n), PlainLen::new(*bytes as u64)));
+    Completion::seal(secret, envelope, &PartTable::from_parts(parts).unwrap(), b"{}").unwrap()
+}
+
+fn multipart(files: &mut Files, label: &str, shape: &[(u32, usize)], own_part: bool) {
+    let (envelope, stored) = parts(label, shape, own_part);
+    let body = stored.concat();
+    let vector = good(&envelope, shape.iter().map(|part| part.1).sum())
+        .and("stored-parts", stored.len())
+        .and("piece", format!("{label}.bin 0 {}", body.len()));
+    put(files, label, &vector);
+    files.insert(format!("{label}.bin"), body);
+}
+
+/// 901 parts of 1 and 2 bytes by turns; the file leaves out the zeros of each.
+fn many_runs(files: &mut Files) {
+    let label = "multipart-901-runs";
+    let shape: Vec<_> = (1..=901_u32).map(|n| (n, 1 + usize::from(n % 2 == 0))).collect();
+    let (envelope, stored) = parts(label, &shape, false);
+    let plain_bytes = shape.iter().map(|part| part.1).sum();
+    let (mut vector, mut file) = (good(&envelope, plain_bytes).and("stored-parts", stored.len()), Vec::new());
+    for part in &stored {
+        let zeros = part.iter().rev().take_while(|byte| **byte == 0).count();
+        let kept = part.len() - zeros;
+        vector = vector.and("piece", format!("{label}.bin {} {kept}", file.len()));
+        if zeros > 0 {
+            vector = vector.and("piece", format!("zeros {zeros}"));
+        }
+        file.extend_from_slice(&part[..kept]);
+    }
+    let total = u64::try_from(plain_bytes).unwrap();
+    put(
+        files,
+        &format!("{label}-range"),
+        &vector.clone().with("range", format!("{}-{}", total - 3, total - 1)).with("released", 3),
+    );
+    put(files, label, &vector);
+    files.insert(format!("{label}.bin"), file);
+}
+
+/// The same body under a mode 1 envelope, of another name and key.
+fn wrapped(files: &mut Files, of: &str) {
+    let vector = vector(files, of);
+    let old = Envelope::from_metadata(vector.field("envelope")).unwrap();
+    let secret = old.open(&tenant_key(1), &name()).unwrap();
+    let elsewhere = Binding::new(TENANT, "archive", "copy").unwrap();
+    let label = format!("{of}-wrapped");
+    let new = fixed::with(&label, || {
+        Envelope::wrap(old.kind(), &tenant_key(2), &elsewhere, &secret, old.object_id()).unwrap()
+    });
+    let vector = vector
+        .with("seed", STANDARD.encode(seed(2).expose()))
+        .with("bucket", "archive")
+        .with("key", "copy")
+        .with("envelope", new.to_metadata());
+    put(files, &label, &vector);
+}

@@ -1,0 +1,159 @@
+//! The gateway as a user runs it: the built program, no configuration, its own empty folder, a free port.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::sign::Signer;
+
+/// A running gateway; ends, and its folder goes, when this is dropped.
+pub(crate) struct Gateway {
+    folder: TempDir,
+    process: Child,
+    credentials: Credentials,
+}
+
+/// What the gateway prints for its first user.
+#[derive(Clone, Default)]
+pub(crate) struct Credentials {
+    /// `http://127.0.0.1:PORT`
+    pub(crate) endpoint: String,
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+}
+
+impl Gateway {
+    /// Starts one over an empty store.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("gateway").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        for name in ["data", "work", "home"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let (process, credentials) = launch(folder.path());
+        Self { folder, process, credentials }
+    }
+
+    /// Asks the program to end, lets `change` alter the stored files, and starts the program again over them.
+    pub(crate) fn restart_after(&mut self, change: impl FnOnce(&Path)) {
+        let ask = format!("kill -TERM {}", self.process.id());
+        assert!(Command::new("sh").args(["-c", &ask]).status().unwrap().success());
+        assert!(self.process.wait().unwrap().success(), "it ends in order when it is asked to");
+        change(&self.data());
+        (self.process, self.credentials) = launch(self.folder.path());
+    }
+
+    /// Kills the program, which gets no chance to end in order, and starts it again over its files.
+    pub(crate) fn restart_after_a_kill(&mut self) {
+        self.end();
+        (self.process, self.credentials) = launch(self.folder.path());
+    }
+
+    /// The folder of the local store.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for the files of a test; clients are run in it.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    /// A home folder for clients that keep settings.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// What the gateway printed.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.credentials.endpoint.trim_start_matches("http://").parse().expect("the printed endpoint is an address")
+    }
+
+    /// Signs requests with the credentials of this gateway.
+    pub(crate) fn signer(&self) -> Signer {
+        Signer::new(&self.credentials.access_key, &self.credentials.secret_key)
+    }
+
+    /// The most memory that the program ever had in use, bytes (`VmHWM`).
+    pub(crate) fn peak_memory_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("Linux tells the peak");
+        let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kibibytes * 1024
+    }
+
+    /// All that the program has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn end(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.end();
+        if std::thread::panicking() {
+            eprintln!("---- log of the gateway\n{}", self.log());
+        }
+    }
+}
+
+/// Starts the program over `folder/data` and reads what it prints until it has told endpoint and credentials.
+fn launch(folder: &Path) -> (Child, Credentials) {
+    let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_sealgate"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder.join("data"))
+        .env_clear()
+        .env("RUST_BACKTRACE", "1")
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut credentials = Credentials::default();
+    while !credentials.are_known() {
+        let Some(Ok(line)) = lines.next() else {
+            process.kill().ok();
+            process.wait().ok();
+            let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+            panic!("the gateway ended before it printed its endpoint and credentials; its log:\n{log}");
+        };
+        credentials.learn(&line);
+    }
+    // A program whose output nobody reads stops when the pipe is full.
+    std::thread::spawn(move || lines.for_each(drop));
+    (process, credentials)
+}
+
+impl Credentials {
+    /// Takes what a printed line tells: `AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_ENDPOINT_URL=… aws …`.
+    fn learn(&mut self, line: &str) {
+        for word in line.split_whitespace() {
+            match word.split_once('=') {
+                Some(("AWS_ACCESS_KEY_ID", value)) => value.clone_into(&mut self.access_key),
+                Some(("AWS_SECRET_ACCESS_KEY", value)) => value.clone_into(&mut self.secret_key),
+                Some(("AWS_ENDPOINT_URL", value)) => value.clone_into(&mut self.endpoint),
+                _ => {}
+            }
+        }
+    }
+
+    fn are_known(&self) -> bool {
+        [&self.access_key, &self.secret_key, &self.endpoint].iter().all(|value| !value.is_empty())
+    }
+}
