@@ -9,6 +9,7 @@
 //! - [`s3`]: the verbs; plaintext S3 on one side, sealed S3 on the other
 //! - `body`: sealing and opening of bodies in flight
 //! - [`keys`]: access keys, tenants' encryption keys, and how they stay fresh
+//! - [`coordinator_api`]: what the Coordinator and its clients say to each other
 //! - [`tenant`]: tenant ids, principals, and the mapping of bucket names
 //! - [`kmip`]: the key management system that holds seeds of private tenants
 //! - [`backend`]: the seam to storage; sealed bytes only
@@ -21,6 +22,7 @@ pub mod backend;
 mod body;
 pub mod cli;
 pub mod config;
+pub mod coordinator_api;
 pub mod edge;
 pub mod keys;
 pub mod kmip;
