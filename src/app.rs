@@ -1,27 +1,32 @@
-//! The wiring: configuration in, a serving gateway out. The only file that knows every part.
+//! The wiring: configuration in, a serving gateway out. The only module that knows every part.
+//!
+//! - [`keys`]: where keys come from, and how they stay fresh
+//! - [`reload`]: what a new configuration does while serving
+
+mod keys;
+mod reload;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use s3s::{HttpError, HttpRequest, HttpResponse};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::auth::{Guarded, guard};
 use crate::backend::local::LocalStore;
 use crate::backend::{Backend, BackendError, BucketName};
-use crate::config::{self, Config, Store};
+use crate::config::watch::Watcher;
+use crate::config::{self, Config, Loaded, Store};
 use crate::edge::{self, S3Handler};
-use crate::keys::Keys;
-use crate::keys::access::{AccessKey, AccessKeys, LiveAccessKeys};
 use crate::keys::first_start::{Generated, first_start};
-use crate::keys::secret::SecretText;
 use crate::s3::{self, Gateway, sweep_hourly};
-use crate::tenant::{BucketPrefix, TenantId};
+use keys::LiveKeys;
+use reload::Reload;
 
 /// What the command line says; the rest stands in the configuration.
 #[derive(Clone, Debug)]
@@ -39,32 +44,31 @@ pub struct Options {
 /// # Errors
 /// Whatever keeps the gateway from starting; once it serves, it does not fail.
 pub async fn serve(options: Options) -> anyhow::Result<()> {
-    let mut config = configured(&options)?;
+    let loaded = configured(&options.paths)?;
+    let watcher = Watcher::new(options.paths.clone(), Arc::new(|name| std::env::var(name).ok()), &loaded);
+    let mut config = overruled(loaded.config, &options);
     let backend = open_store(&config).await?;
     let generated = config.first_start_dir().map(first_start).transpose()?;
-    let first = config.keys.first_ring(generated.as_ref(), SystemTime::now());
-    for (tenant, missing) in &first.lacking {
-        tracing::warn!(%tenant, %missing, "a tenant has no key");
-    }
-    let keys = Arc::new(Keys::new(first.ring));
-    let access_keys = match (config.access_keys.take(), &generated) {
-        (Some(keys), _) => keys,
-        (None, Some(generated)) => AccessKeys::new([generated_key(generated)])?,
-        (None, None) => bail!("no access keys"),
-    };
+    let live = LiveKeys::start(&mut config, generated.as_ref()).await?;
     let staging = config.backend.staging_bucket.clone();
     create_staging(backend.as_ref(), &staging).await?;
     let sweeping = tokio::spawn(sweep_hourly(Arc::clone(&backend), staging.clone()));
-    let gateway = Gateway::new(backend, keys, staging);
+    let gateway = Gateway::new(backend, Arc::clone(&live.keys), staging);
 
     let listener =
         TcpListener::bind(config.listen.s3).await.with_context(|| format!("cannot listen on {}", config.listen.s3))?;
     let address = listener.local_addr()?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving S3");
     greet(address, generated.as_ref())?;
-    let service = guard(gateway, Arc::new(LiveAccessKeys::new(access_keys)));
+    let mut following = JoinSet::new();
+    if live.is_periodic() {
+        following.spawn(live.clone().run());
+    }
+    following.spawn(Reload::new(watcher, live.clone(), Vec::new()).run());
+    let service = guard(gateway, Arc::clone(&live.access_keys));
     edge::serve(listener, edge::Plain, service, edge_config(&config), shutdown()?).await;
     sweeping.abort();
+    following.shutdown().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -75,8 +79,8 @@ impl S3Handler for Guarded {
     }
 }
 
-fn configured(options: &Options) -> anyhow::Result<Config> {
-    let loaded = config::load(&options.paths, &|name| std::env::var(name).ok())?;
+fn configured(paths: &config::Paths) -> anyhow::Result<Loaded> {
+    let loaded = config::load(paths, &|name| std::env::var(name).ok())?;
     for file in &loaded.files {
         tracing::info!(file = %file.display(), "read configuration");
     }
@@ -86,14 +90,18 @@ fn configured(options: &Options) -> anyhow::Result<Config> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let mut config = loaded.config;
+    Ok(loaded)
+}
+
+/// What the command line says wins.
+fn overruled(mut config: Config, options: &Options) -> Config {
     if let Some(data) = &options.data {
         config.backend.store = Store::Local { path: data.clone() };
     }
     if let Some(listen) = options.listen {
         config.listen.s3 = listen;
     }
-    Ok(config)
+    config
 }
 
 async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Backend>> {
@@ -109,15 +117,6 @@ async fn create_staging(backend: &dyn Backend, staging: &BucketName) -> anyhow::
         Ok(()) | Err(BackendError::BucketAlreadyExists) => Ok(()),
         Err(error) => Err(error).with_context(|| format!("cannot create the staging bucket {staging}")),
     }
-}
-
-fn generated_key(generated: &Generated) -> AccessKey {
-    AccessKey::new(
-        TenantId::default_tenant(),
-        BucketPrefix::empty(),
-        &generated.access_key_id,
-        SecretText::new(generated.secret_access_key.expose().to_owned()),
-    )
 }
 
 fn edge_config(config: &Config) -> edge::Config {

@@ -11,6 +11,7 @@
 //! - [`seeds`]: the seeds of a tenant and the keys derived from them; [`fragment`]: what customers add to them
 //! - [`access`]: the access keys that requests are signed with
 //! - [`first_start`]: what is generated when nothing is configured
+//! - [`counts`]: what all that came to
 //! - [`settings`]: what the configuration says of keys
 //! - [`secret`]: text that must not be seen
 //!
@@ -18,6 +19,7 @@
 
 pub mod access;
 pub mod configured;
+pub mod counts;
 pub mod cycle;
 pub mod first_start;
 pub mod fragment;
@@ -39,7 +41,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Mutex;
 
 use crate::tenant::TenantId;
-use cycle::{Chain, Cycle, CycleReport};
+use counts::Counts;
+use cycle::{Chain, Cycle, CycleReport, Extent};
 use refresh::{Clock, SystemClock};
 use ring::{KeyRing, SourceKind, TenantKeys};
 use settings::unix_seconds;
@@ -55,6 +58,7 @@ pub struct Keys {
     /// tenants that were looked up a moment ago, each by one request for all that waited
     looked_up: moka::future::Cache<TenantId, Result<(), Arc<KeyError>>>,
     last_cycle: ArcSwapOption<CycleReport>,
+    counts: Counts,
 }
 
 impl Keys {
@@ -79,6 +83,7 @@ impl Keys {
                 .time_to_live(LOOKED_UP_PERIOD)
                 .build(),
             last_cycle: ArcSwapOption::empty(),
+            counts: Counts::default(),
         }
     }
 
@@ -109,7 +114,19 @@ impl Keys {
         }
     }
 
-    /// What the last cycle came to; none before the first one.
+    /// What cycles and look-ups came to since the start.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The name of what keys are asked of.
+    #[must_use]
+    pub fn source_name(&self) -> &'static str {
+        self.source.name()
+    }
+
+    /// What the last cycle over all tenants came to; none before the first one.
     #[must_use]
     pub fn last_cycle(&self) -> Option<Arc<CycleReport>> {
         self.last_cycle.load_full()
@@ -118,14 +135,20 @@ impl Keys {
     /// Puts the outcome of a cycle in force; requests under way keep their snapshots.
     async fn install(&self, cycle: Cycle) -> CycleReport {
         let _writing = self.writing.lock().await;
+        let extent = cycle.extent();
         let (ring, report) = cycle.finish(&self.snapshot());
         self.ring.store(Arc::new(ring));
-        self.last_cycle.store(Some(Arc::new(report.clone())));
+        self.counts.count(extent, &report);
+        if extent == Extent::All {
+            self.last_cycle.store(Some(Arc::new(report.clone())));
+        }
         report
     }
 
     async fn look_up(&self, tenant: &TenantId) -> Result<(), Arc<KeyError>> {
-        let (keys, source) = self.source.look_up(tenant).await.map_err(|error| {
+        let answer = self.source.look_up(tenant).await;
+        self.counts.look_up(answer.is_ok());
+        let (keys, source) = answer.map_err(|error| {
             let chain = Chain(&error);
             tracing::warn!(error = %chain, "failed to get key for tenant {tenant}");
             Arc::new(error)

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
@@ -41,6 +42,7 @@ pub type OwnedEnvironment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct ReloadCounts {
     reloaded: AtomicU64,
     refused: AtomicU64,
+    waiting: ArcSwap<Vec<&'static str>>,
 }
 
 impl ReloadCounts {
@@ -48,6 +50,12 @@ impl ReloadCounts {
     #[must_use]
     pub fn reloaded(&self) -> u64 {
         self.reloaded.load(Ordering::Relaxed)
+    }
+
+    /// What changed in the files but counts after a restart only.
+    #[must_use]
+    pub fn restart_needed(&self) -> Arc<Vec<&'static str>> {
+        self.waiting.load_full()
     }
 
     /// Configurations with a mistake.
@@ -111,8 +119,8 @@ impl Watcher {
         }
     }
 
-    /// Reads the files; a configuration if it differs from what was seen last and has no mistake.
-    async fn look(&mut self) -> Option<Loaded> {
+    /// Reads the files now; a configuration if it differs from what was seen last and has no mistake.
+    pub async fn look(&mut self) -> Option<Loaded> {
         let (paths, environment) = (self.paths.clone(), Arc::clone(&self.environment));
         let reading = tokio::task::spawn_blocking(move || super::look(&paths, &*environment));
         let (digest, loaded) = reading.await.ok()?;
@@ -138,9 +146,11 @@ impl Watcher {
     fn accept(&mut self, loaded: Loaded) -> Loaded {
         self.counts.reloaded.fetch_add(1, Ordering::Relaxed);
         tracing::info!("the configuration changed");
-        for part in self.running.changes(&loaded.config.fixed()) {
+        let waiting = self.running.changes(&loaded.config.fixed());
+        for part in &waiting {
             tracing::warn!("`{part}` changed; it counts after a restart");
         }
+        self.counts.waiting.store(Arc::new(waiting));
         self.files.clone_from(&loaded.files);
         self.watch_folders();
         loaded

@@ -40,6 +40,12 @@ impl ConfiguredKeys {
         Ok(Self { settings: ArcSwap::from_pointee(settings), generated, mode })
     }
 
+    /// Whether keys are asked for again and again.
+    #[must_use]
+    pub fn is_periodic(&self) -> bool {
+        self.settings.load().period().is_some()
+    }
+
     /// Takes over settings of the same mode; they count from the next cycle on.
     ///
     /// # Errors

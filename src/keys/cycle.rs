@@ -18,6 +18,7 @@ pub struct Cycle {
     builder: RingBuilder,
     rules: CycleRules,
     report: CycleReport,
+    extent: Extent,
 }
 
 /// What holds for every cycle.
@@ -48,6 +49,17 @@ pub struct CycleReport {
     pub revoked: u64,
     /// seeds that changed unannounced
     pub surprises: u64,
+    /// the first tenants whose keys could not be had, each with the reason
+    pub failing: Vec<(TenantId, String)>,
+}
+
+/// What a cycle asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// every tenant
+    All,
+    /// what the source has heard of since the last cycle
+    News,
 }
 
 impl Cycle {
@@ -63,8 +75,32 @@ impl Cycle {
             without: 0,
             revoked: 0,
             surprises: 0,
+            failing: Vec::new(),
         };
-        Self { builder: RingBuilder::new(last, rules.retired_keys_max), rules, report }
+        let builder = RingBuilder::new(last, rules.retired_keys_max).begun_at(now);
+        Self { builder, rules, report, extent: Extent::All }
+    }
+
+    /// A cycle over what is new: all else stays as it was, and as fresh as it was.
+    #[must_use]
+    pub fn of_news(last: Arc<KeyRing>, source: &'static str, rules: CycleRules, now: u32) -> Self {
+        let mut cycle = Self::new(last, source, rules, now);
+        cycle.extent = Extent::News;
+        cycle.builder.incomplete();
+        cycle.builder.keep_age();
+        cycle
+    }
+
+    /// What this cycle asks for.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// When it began, Unix seconds.
+    #[must_use]
+    pub fn began_at(&self) -> u32 {
+        self.report.began_at
     }
 
     /// A tenant has these seeds. Keys that it has already are not derived again.
@@ -105,6 +141,12 @@ impl Cycle {
         self.builder.incomplete();
     }
 
+    /// The Coordinator says that whatever it told before still holds.
+    pub fn confirmed(&mut self) {
+        self.builder.incomplete();
+        self.builder.confirmed();
+    }
+
     /// A tenant is gone.
     pub fn gone(&mut self, tenant: &TenantId) {
         self.builder.forget(tenant);
@@ -114,9 +156,12 @@ impl Cycle {
     pub fn failed(&mut self, tenant: &TenantId, error: &KeyError) {
         let had_keys = self.builder.last_good(tenant).is_some();
         let told = self.report.last_good + self.report.without + self.report.revoked;
+        let chain = Chain(error);
         if told < FAILURES_NAMED_MAX {
-            let error = Chain(error);
-            tracing::warn!(%error, "periodical update: failed to get key for tenant {tenant}");
+            tracing::warn!(error = %chain, "periodical update: failed to get key for tenant {tenant}");
+        }
+        if self.report.failing.len() < FAILING_KEPT_MAX {
+            self.report.failing.push((tenant.clone(), chain.to_string()));
         }
         if !had_keys {
             self.report.without += 1;
@@ -180,3 +225,5 @@ impl fmt::Display for Chain<'_> {
 }
 
 const FAILURES_NAMED_MAX: u64 = 10;
+/// So many failing tenants are remembered until the next cycle.
+const FAILING_KEPT_MAX: usize = 100;

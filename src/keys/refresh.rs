@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::Keys;
-use super::cycle::{Cycle, CycleReport, CycleRules};
+use super::cycle::{Cycle, CycleReport, CycleRules, Extent};
 use super::settings::unix_seconds;
 use super::source::KeySource;
 
@@ -19,7 +20,7 @@ pub struct Refresher {
     keys: Arc<Keys>,
     source: Arc<dyn KeySource>,
     clock: Arc<dyn Clock>,
-    rules: CycleRules,
+    rules: ArcSwap<CycleRules>,
     period_nanos: AtomicU64,
     woken: Notify,
 }
@@ -29,30 +30,46 @@ impl Refresher {
     #[must_use]
     pub fn new(keys: Arc<Keys>, clock: Arc<dyn Clock>, rules: CycleRules, period: Duration) -> Self {
         let source = Arc::clone(keys.source());
+        let rules = ArcSwap::from_pointee(rules);
         let refresher = Self { keys, source, clock, rules, period_nanos: AtomicU64::new(0), woken: Notify::new() };
         refresher.set_period(period);
         refresher
     }
 
-    /// One cycle: asks the source and puts the outcome in force.
+    /// One cycle: asks the source for every tenant and puts the outcome in force.
     pub async fn cycle(&self) -> CycleReport {
+        self.cycle_over(Extent::All).await
+    }
+
+    async fn cycle_over(&self, extent: Extent) -> CycleReport {
         let now = unix_seconds(self.clock.now());
-        let mut cycle = Cycle::new(self.keys.snapshot(), self.source.name(), self.rules, now);
+        let (last, name, rules) = (self.keys.snapshot(), self.source.name(), **self.rules.load());
+        let mut cycle = match extent {
+            Extent::All => Cycle::new(last, name, rules, now),
+            Extent::News => Cycle::of_news(last, name, rules, now),
+        };
         if let Err(error) = self.source.refresh(&mut cycle).await {
             cycle.aborted(&error);
         }
-        self.keys.install(cycle).await
+        let report = self.keys.install(cycle).await;
+        self.source.installed(&self.keys.snapshot(), extent).await;
+        report
     }
 
     /// Refreshes for ever.
     pub async fn run(&self) {
         tracing::info!("Starting Keys Client update routine");
+        let mut wait = Box::pin(self.clock.sleep(self.next_wait()));
         loop {
-            tokio::select! {
-                () = self.clock.sleep(self.next_wait()) => {}
-                () = self.woken.notified() => {}
+            let extent = tokio::select! {
+                () = &mut wait => Extent::All,
+                () = self.woken.notified() => Extent::All,
+                () = self.source.changed() => Extent::News,
+            };
+            self.cycle_over(extent).await;
+            if extent == Extent::All {
+                wait = Box::pin(self.clock.sleep(self.next_wait()));
             }
-            self.cycle().await;
         }
     }
 
@@ -64,6 +81,11 @@ impl Refresher {
     /// Holds from the next wait on.
     pub fn set_period(&self, period: Duration) {
         self.period_nanos.store(u64::try_from(period.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Holds from the next cycle on.
+    pub fn set_rules(&self, rules: CycleRules) {
+        self.rules.store(Arc::new(rules));
     }
 
     /// The period, more or less a tenth of it.

@@ -4,7 +4,8 @@
 //! The new ring shares the [`TenantKey`]s that did not change.
 //!
 //! Memory matters at 1,000,000 tenants: a tenant costs one 40-byte slot, 6 bytes of index and one shared key (88 bytes
-//! with its counts), no text of its own if its id is a UUID. Lookup is one hash and, on average, two probes.
+//! with its counts), no text of its own if its id is a UUID. Lookup is one hash and, on average, two probes. A few
+//! changed tenants lie over the table as a layer of their own, so that a change costs what changed and not the whole.
 //! Times are Unix seconds.
 
 pub mod build;
@@ -22,19 +23,33 @@ use index::{Found, Slots};
 #[derive(Clone)]
 pub struct KeyRing {
     base: Arc<Slots>,
-    /// tenants first seen since `base` was built; few, folded into the next one
-    late: HashMap<TenantId, Late>,
+    /// what changed since `base` was built, none for what went; few, folded into the next one
+    late: HashMap<TenantId, Option<Late>>,
+    /// how many have keys of their own
+    tenants: usize,
     /// the keys of tenants that have none of their own
     fallback: Option<TenantKeys>,
     /// tenants that must not use `fallback`: private ones, whose own key is missing
-    withheld: HashSet<TenantId>,
+    withheld: Arc<HashSet<TenantId>>,
+    /// when the last refresh began
+    refreshed_at: u32,
+    /// when the Coordinator last said that what it told before still holds
+    confirmed_at: u32,
 }
 
 impl KeyRing {
     /// A ring without any key.
     #[must_use]
     pub fn empty() -> Self {
-        Self { base: Arc::new(Slots::default()), late: HashMap::new(), fallback: None, withheld: HashSet::new() }
+        Self {
+            base: Arc::default(),
+            late: HashMap::new(),
+            tenants: 0,
+            fallback: None,
+            withheld: Arc::default(),
+            refreshed_at: 0,
+            confirmed_at: 0,
+        }
     }
 
     /// A ring in which every tenant has the same keys: `single-key` mode.
@@ -55,7 +70,7 @@ impl KeyRing {
     /// How many tenants have keys of their own.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.base.len() + self.late.len()
+        self.tenants
     }
 
     /// Whether no tenant has keys of its own.
@@ -66,22 +81,22 @@ impl KeyRing {
 
     /// What is known of each tenant with keys of its own, in no order.
     pub fn statuses(&self) -> impl Iterator<Item = TenantStatus> + '_ {
-        let late = self.late.iter().map(|(id, late)| TenantStatus::new(id.clone(), late.found()));
-        self.base.iter().map(|(id, found)| TenantStatus::new(id, found)).chain(late)
+        self.entries().map(|(id, found)| self.status_of(id, found))
     }
 
-    /// This ring with one more tenant, or with other keys for one. Costs what arrived late so far, not the whole ring,
-    /// but for every 1,024th time.
+    /// What is known of one tenant with keys of its own.
+    #[must_use]
+    pub fn status(&self, tenant: &TenantId) -> Option<TenantStatus> {
+        self.own(tenant).map(|found| self.status_of(tenant.clone(), found))
+    }
+
+    /// This ring with one more tenant, or with other keys for one. Costs what changed lately, not the whole ring, but for
+    /// every 1,024th time.
     #[must_use]
     pub fn with_tenant(&self, tenant: &TenantId, keys: TenantKeys, source: SourceKind, now: u32) -> Self {
-        let mut late = self.late.clone();
-        late.insert(tenant.clone(), Late { keys, source, fresh_at: now });
-        let base = if late.len() < LATE_MAX && !self.base.contains(tenant) {
-            Arc::clone(&self.base)
-        } else {
-            Arc::new(Slots::folded(&self.base, late.drain()))
-        };
-        Self { base, late, fallback: self.fallback.clone(), withheld: self.withheld.clone() }
+        let mut ring = self.clone();
+        ring.set(tenant, Some(Late { keys, source, fresh_at: now }));
+        ring.folded_if_many()
     }
 
     /// Whether a tenant has keys of its own.
@@ -91,7 +106,50 @@ impl KeyRing {
     }
 
     fn own(&self, tenant: &TenantId) -> Option<Found<'_>> {
-        self.base.find(tenant).or_else(|| self.late.get(tenant).map(Late::found))
+        if !self.late.is_empty()
+            && let Some(late) = self.late.get(tenant)
+        {
+            return late.as_ref().map(Late::found);
+        }
+        self.base.find(tenant)
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (TenantId, Found<'_>)> {
+        let late = self.late.iter().filter_map(|(id, late)| Some((id.clone(), late.as_ref()?.found())));
+        late.chain(self.base.iter().filter(|(id, _)| !self.late.contains_key(id)))
+    }
+
+    fn set(&mut self, tenant: &TenantId, late: Option<Late>) {
+        self.tenants -= usize::from(self.has_own(tenant));
+        self.tenants += usize::from(late.is_some());
+        self.late.insert(tenant.clone(), late);
+    }
+
+    fn folded_if_many(self) -> Self {
+        if self.late.len() < LATE_MAX {
+            return self;
+        }
+        let mut base = Slots::with_capacity(self.tenants);
+        for (tenant, found) in self.entries() {
+            base.push(&tenant, found.keys.clone(), found.source, found.fresh_at);
+        }
+        Self { base: Arc::new(base.indexed()), late: HashMap::new(), ..self }
+    }
+
+    fn status_of(&self, tenant: TenantId, found: Found<'_>) -> TenantStatus {
+        let fresh_at = match found.source {
+            SourceKind::Coordinator => found.fresh_at.max(self.confirmed_at),
+            SourceKind::File | SourceKind::Kms | SourceKind::Snapshot => found.fresh_at,
+        };
+        TenantStatus {
+            tenant,
+            sealing: found.keys.sealing.key_id(),
+            retired: found.keys.more.as_ref().map_or(0, |more| more.retired.len()),
+            source: found.source,
+            fragment: found.keys.fragment().map(Arc::from),
+            fresh_at,
+            is_fresh: fresh_at >= self.refreshed_at,
+        }
     }
 }
 
@@ -108,11 +166,16 @@ impl fmt::Debug for KeyRing {
 #[derive(Clone)]
 pub struct TenantKeys {
     sealing: Arc<TenantKey>,
-    retired: Option<Arc<Retired>>,
+    more: Option<Arc<More>>,
 }
 
-/// Keys that open only; one thin pointer in the slot, because nearly every tenant has none.
-struct Retired(Vec<Arc<TenantKey>>);
+/// What few tenants have; one thin pointer in the slot.
+struct More {
+    /// keys that open only
+    retired: Vec<Arc<TenantKey>>,
+    /// the customer fragment in the keys
+    fragment: Option<Box<str>>,
+}
 
 impl TenantKeys {
     /// Keys of which `sealing` seals. One of the same id among `retired` counts once.
@@ -125,7 +188,20 @@ impl TenantKeys {
             }
         }
         others.shrink_to_fit();
-        Self { sealing, retired: (!others.is_empty()).then(|| Arc::new(Retired(others))) }
+        Self { sealing, more: More { retired: others, fragment: None }.if_any() }
+    }
+
+    /// The same, noted as made with this customer fragment.
+    #[must_use]
+    pub fn with_fragment(self, fragment: Option<&str>) -> Self {
+        let retired = self.more.map_or_else(Vec::new, |more| more.retired.clone());
+        Self { more: More { retired, fragment: fragment.map(Box::from) }.if_any(), ..self }
+    }
+
+    /// The customer fragment in the keys.
+    #[must_use]
+    pub fn fragment(&self) -> Option<&str> {
+        self.more.as_ref()?.fragment.as_deref()
     }
 
     /// The key that new objects are sealed to.
@@ -146,7 +222,13 @@ impl TenantKeys {
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<TenantKey>> {
-        std::iter::once(&self.sealing).chain(self.retired.iter().flat_map(|retired| &retired.0))
+        std::iter::once(&self.sealing).chain(self.more.iter().flat_map(|more| &more.retired))
+    }
+}
+
+impl More {
+    fn if_any(self) -> Option<Arc<Self>> {
+        (!self.retired.is_empty() || self.fragment.is_some()).then(|| Arc::new(self))
     }
 }
 
@@ -180,16 +262,12 @@ pub struct TenantStatus {
     pub retired: usize,
     /// where they came from
     pub source: SourceKind,
+    /// the customer fragment in them
+    pub fragment: Option<Arc<str>>,
     /// when the source last confirmed them, Unix seconds
     pub fresh_at: u32,
-}
-
-impl TenantStatus {
-    fn new(tenant: TenantId, found: Found<'_>) -> Self {
-        let retired = found.keys.retired.as_ref().map_or(0, |retired| retired.0.len());
-        let sealing = found.keys.sealing.key_id();
-        Self { tenant, sealing, retired, source: found.source, fresh_at: found.fresh_at }
-    }
+    /// whether the last refresh confirmed them; if not, they are the last good ones
+    pub is_fresh: bool,
 }
 
 #[derive(Clone)]
@@ -205,7 +283,7 @@ impl Late {
     }
 }
 
-/// So many late tenants are folded into the base.
+/// So many changed tenants are folded into the base.
 const LATE_MAX: usize = 1024;
 
 #[cfg(test)]

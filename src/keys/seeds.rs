@@ -93,7 +93,7 @@ impl KeySet {
             Some(fragment) => key_of(&versioned.seed.with_fragment(fragment.expose(), fragment.id(), tenant)),
         });
         let Some(sealing) = keys.next() else { unreachable!("a set is never empty") };
-        Ok(TenantKeys::new(sealing, keys))
+        Ok(TenantKeys::new(sealing, keys).with_fragment(self.fragment_id()))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::cycle::CycleRules;
 use super::first_start::Generated;
 use super::fragment::Fragments;
 use super::ring::build::RingBuilder;
@@ -50,6 +51,28 @@ pub struct FirstRing {
 }
 
 impl KeySettings {
+    /// By which rules keys are refreshed.
+    #[must_use]
+    pub fn rules(&self) -> CycleRules {
+        match self {
+            Self::Generated | Self::SingleKey { .. } => {
+                CycleRules { retired_keys_max: RETIRED_KEYS_MAX, revoke_missing: false }
+            }
+            Self::LocalMultiKeys(local) => {
+                CycleRules { retired_keys_max: local.retired_keys_max, revoke_missing: false }
+            }
+        }
+    }
+
+    /// How often keys are asked for; never for one key, which changes with the configuration alone.
+    #[must_use]
+    pub fn period(&self) -> Option<Duration> {
+        match self {
+            Self::Generated | Self::SingleKey { .. } => None,
+            Self::LocalMultiKeys(local) => Some(local.period),
+        }
+    }
+
     /// The ring to start with. `generated` is what the first start made; needed for [`KeySettings::Generated`] alone.
     #[must_use]
     pub fn first_ring(&self, generated: Option<&Generated>, now: SystemTime) -> FirstRing {

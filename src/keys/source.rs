@@ -6,8 +6,8 @@
 
 use std::error::Error;
 
-use super::cycle::Cycle;
-use super::ring::{SourceKind, TenantKeys};
+use super::cycle::{Cycle, Extent};
+use super::ring::{KeyRing, SourceKind, TenantKeys};
 use super::seeds::MissingFragment;
 use crate::tenant::TenantId;
 
@@ -21,11 +21,20 @@ pub trait KeySource: Send + Sync + 'static {
     /// key may serve it: it could be a private one.
     fn is_complete(&self) -> bool;
 
-    /// Tells of every tenant. Yields now and then if there are many.
+    /// Tells of every tenant, or of what is [new](Cycle::extent). Yields now and then if there are many.
     ///
     /// # Errors
     /// [`KeyError`] if the source cannot be asked; what it had told until then counts, all else stays as it was.
     async fn refresh(&self, cycle: &mut Cycle) -> Result<(), KeyError>;
+
+    /// Returns when there is news: a cycle over [`Extent::News`](super::cycle::Extent) would tell of something. May be
+    /// dropped and called again.
+    async fn changed(&self) {
+        std::future::pending::<()>().await;
+    }
+
+    /// A cycle's outcome is in force.
+    async fn installed(&self, _ring: &KeyRing, _extent: Extent) {}
 
     /// The keys of one tenant, asked for by a request.
     ///

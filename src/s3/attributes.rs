@@ -21,7 +21,7 @@ pub(crate) async fn get_object_attributes(
     gateway: &Gateway,
     request: S3Request<GetObjectAttributesInput>,
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
-    let scope = Scope::new(gateway, &request)?;
+    let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
     metadata::encryption_is_sensible(None, None, input.sse_customer_algorithm.as_deref())?;
     let wanted = Wanted::new(&input.object_attributes)?;

@@ -30,7 +30,7 @@ pub(crate) async fn copy_object(
     gateway: &Gateway,
     request: S3Request<CopyObjectInput>,
 ) -> S3Result<S3Response<CopyObjectOutput>> {
-    let scope = Scope::new(gateway, &request)?;
+    let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
     refuse_what_cannot_be(&input)?;
     let target = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;

@@ -16,7 +16,7 @@ pub(crate) async fn get_object(
     gateway: &Gateway,
     request: S3Request<GetObjectInput>,
 ) -> S3Result<S3Response<GetObjectOutput>> {
-    let scope = Scope::new(gateway, &request)?;
+    let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
     if input.sse_customer_algorithm.is_some() {
         return Err(s3_error!(NotImplemented, "Customer-provided keys (SSE-C) are not supported."));

@@ -19,7 +19,7 @@ pub(crate) async fn head_object(
     gateway: &Gateway,
     request: S3Request<HeadObjectInput>,
 ) -> S3Result<S3Response<HeadObjectOutput>> {
-    let scope = Scope::new(gateway, &request)?;
+    let scope = Scope::new(gateway, &request)?.with_keys().await;
     let overrides = overrides(&request.input)?;
     let input = request.input;
     if input.sse_customer_algorithm.is_some() {

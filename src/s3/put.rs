@@ -20,7 +20,7 @@ pub(crate) async fn put_object(
     gateway: &Gateway,
     request: S3Request<PutObjectInput>,
 ) -> S3Result<S3Response<PutObjectOutput>> {
-    let scope = Scope::new(gateway, &request)?;
+    let scope = Scope::new(gateway, &request)?.with_keys().await;
     let S3Request { input, headers, trailing_headers, .. } = request;
     metadata::encryption_is_sensible(
         input.server_side_encryption.as_ref(),

@@ -42,13 +42,26 @@ pub(crate) struct Scope<'a> {
     pub(crate) gateway: &'a Gateway,
     pub(crate) principal: Principal,
     ring: Arc<KeyRing>,
+    /// why the tenant has no keys, if it was found out
+    no_keys: Option<String>,
 }
 
 impl<'a> Scope<'a> {
-    /// Takes the principal that access control left with the request, and a snapshot of the keys.
+    /// Takes the principal that access control left with the request, and a snapshot of the keys. For verbs that need
+    /// the tenant's own ones, [`Scope::with_keys`] follows.
     pub(crate) fn new<T>(gateway: &'a Gateway, request: &S3Request<T>) -> S3Result<Self> {
         let principal = request.extensions.get::<Principal>().ok_or_else(|| s3_error!(AccessDenied))?.clone();
-        Ok(Self { gateway, principal, ring: gateway.keys.snapshot() })
+        Ok(Self { gateway, principal, ring: gateway.keys.snapshot(), no_keys: None })
+    }
+
+    /// The same with the tenant's keys in its snapshot. A tenant that no refresh told of is looked up; why there is
+    /// nothing is told by whatever needs a key.
+    pub(crate) async fn with_keys(mut self) -> Self {
+        match self.gateway.keys.serving(&self.principal.tenant).await {
+            Ok(ring) => self.ring = ring,
+            Err(error) => self.no_keys = Some(errors::chain(&*error)),
+        }
+        self
     }
 
     /// The store.
@@ -82,6 +95,9 @@ impl<'a> Scope<'a> {
     /// The tenant's keys in this request's snapshot.
     fn keys(&self) -> S3Result<&TenantKeys> {
         let tenant = &self.principal.tenant;
+        if let Some(why) = &self.no_keys {
+            return Err(errors::no_key(tenant.as_str(), why));
+        }
         self.ring.tenant(tenant).ok_or_else(|| errors::no_key(tenant.as_str(), &"the tenant has none"))
     }
 

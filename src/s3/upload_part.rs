@@ -26,7 +26,7 @@ pub(crate) async fn upload_part(
     gateway: &Gateway,
     request: S3Request<UploadPartInput>,
 ) -> S3Result<S3Response<UploadPartOutput>> {
-    let scope = Scope::new(gateway, &request)?;
+    let scope = Scope::new(gateway, &request)?.with_keys().await;
     let S3Request { input, headers, trailing_headers, .. } = request;
     metadata::encryption_is_sensible(None, None, input.sse_customer_algorithm.as_deref())?;
     let number = part_number(input.part_number)?;

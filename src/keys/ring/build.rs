@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::index::Slots;
-use super::{KeyRing, SourceKind, TenantKeys};
+use super::{KeyRing, LATE_MAX, Late, SourceKind, TenantKeys};
 use crate::seal::{KeyId, TenantKey};
 use crate::tenant::TenantId;
 
@@ -22,6 +22,9 @@ pub struct RingBuilder {
     fallback: Fallback,
     surprises: Vec<Surprise>,
     surprises_count: u64,
+    began_at: Option<u32>,
+    is_confirmed: bool,
+    now: u32,
 }
 
 /// Whose keys serve tenants that have none of their own.
@@ -66,7 +69,26 @@ impl RingBuilder {
             fallback: Fallback::Nobody,
             surprises: Vec::new(),
             surprises_count: 0,
+            began_at: None,
+            is_confirmed: false,
+            now: 0,
         }
+    }
+
+    /// Keys that were confirmed before this moment count as last good ones.
+    #[must_use]
+    pub fn begun_at(self, now: u32) -> Self {
+        Self { began_at: Some(now), now, ..self }
+    }
+
+    /// What counts as fresh is not decided anew.
+    pub fn keep_age(&mut self) {
+        self.began_at = None;
+    }
+
+    /// All that the Coordinator told before is confirmed.
+    pub fn confirmed(&mut self) {
+        self.is_confirmed = true;
     }
 
     /// The keys that the tenant has in the last ring.
@@ -126,28 +148,22 @@ impl RingBuilder {
     #[must_use]
     pub fn finish(self, live: &KeyRing) -> Built {
         let fresh = self.slots.indexed();
-        let mut carried = live
-            .base
-            .iter()
-            .chain(live.late.iter().map(|(tenant, late)| (tenant.clone(), late.found())))
-            .filter(|(tenant, _)| fresh.find(tenant).is_none() && !self.forgotten.contains(tenant))
-            .peekable();
-        let base = if carried.peek().is_none() {
-            drop(carried);
-            fresh
+        let changed = fresh.len() + self.forgotten.len() + live.late.len();
+        let ring = if changed < LATE_MAX && changed < live.base.len() / 4 {
+            layered(live, &fresh, &self.forgotten)
         } else {
-            let mut all = Slots::with_capacity(fresh.len());
-            for (tenant, found) in fresh.iter().chain(carried) {
-                all.push(&tenant, found.keys.clone(), found.source, found.fresh_at);
-            }
-            all.indexed()
+            rebuilt(live, fresh, &self.forgotten)
         };
         let fallback = match self.fallback {
             Fallback::Nobody => None,
-            Fallback::Tenant(tenant) => base.find(&tenant).map(|found| found.keys.clone()),
+            Fallback::Tenant(tenant) => ring.own(&tenant).map(|found| found.keys.clone()),
             Fallback::Keys(keys) => Some(keys),
         };
-        let ring = KeyRing { base: Arc::new(base), late: HashMap::new(), fallback, withheld: self.withheld };
+        let withheld =
+            if self.withheld == *live.withheld { Arc::clone(&live.withheld) } else { Arc::new(self.withheld) };
+        let refreshed_at = self.began_at.unwrap_or(live.refreshed_at);
+        let confirmed_at = if self.is_confirmed { self.now } else { live.confirmed_at };
+        let ring = KeyRing { fallback, withheld, refreshed_at, confirmed_at, ..ring };
         Built { ring, surprises: self.surprises, surprises_count: self.surprises_count }
     }
 
@@ -166,8 +182,41 @@ impl RingBuilder {
         let dropped = before.all().filter(|key| now.opening(key.key_id()).is_none());
         let kept: Vec<Arc<TenantKey>> = dropped.take(self.retired_keys_max).map(Arc::clone).collect();
         let named: Vec<Arc<TenantKey>> = now.all().skip(1).map(Arc::clone).collect();
-        TenantKeys::new(Arc::clone(&now.sealing), named.into_iter().chain(kept))
+        TenantKeys::new(Arc::clone(&now.sealing), named.into_iter().chain(kept)).with_fragment(now.fragment())
     }
+}
+
+/// The ring in force with a few changes over its table.
+fn layered(live: &KeyRing, fresh: &Slots, forgotten: &HashSet<TenantId>) -> KeyRing {
+    let mut ring = live.clone();
+    for (tenant, found) in fresh.iter() {
+        let late = Late { keys: found.keys.clone(), source: found.source, fresh_at: found.fresh_at };
+        ring.set(&tenant, Some(late));
+    }
+    for tenant in forgotten {
+        if fresh.find(tenant).is_none() && ring.has_own(tenant) {
+            ring.set(tenant, None);
+        }
+    }
+    ring
+}
+
+/// A table of its own: what was found, and what the ring in force has beyond it.
+fn rebuilt(live: &KeyRing, fresh: Slots, forgotten: &HashSet<TenantId>) -> KeyRing {
+    let mut carried =
+        live.entries().filter(|(tenant, _)| fresh.find(tenant).is_none() && !forgotten.contains(tenant)).peekable();
+    let base = if carried.peek().is_none() {
+        drop(carried);
+        fresh
+    } else {
+        let mut all = Slots::with_capacity(fresh.len());
+        for (tenant, found) in fresh.iter().chain(carried) {
+            all.push(&tenant, found.keys.clone(), found.source, found.fresh_at);
+        }
+        all.indexed()
+    };
+    let (tenants, late) = (base.len(), HashMap::new());
+    KeyRing { base: Arc::new(base), late, tenants, ..live.clone() }
 }
 
 /// So many changed seeds are named; the rest is counted.

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use super::{Late, SourceKind, TenantKeys};
+use super::{SourceKind, TenantKeys};
 use crate::tenant::TenantId;
 
 /// An immutable table of tenants.
@@ -99,31 +99,8 @@ impl Slots {
         self.indexed()
     }
 
-    /// The entries of `base`, replaced and followed by those of `late`.
-    pub(super) fn folded(base: &Self, late: impl Iterator<Item = (TenantId, Late)>) -> Self {
-        let mut slots = Self::with_capacity(base.len());
-        let mut newer = Self::default();
-        for (tenant, late) in late {
-            newer.push(&tenant, late.keys, late.source, late.fresh_at);
-        }
-        let newer = newer.indexed();
-        for (tenant, found) in newer.iter() {
-            slots.push(&tenant, found.keys.clone(), found.source, found.fresh_at);
-        }
-        for (tenant, found) in base.iter() {
-            if newer.find(&tenant).is_none() {
-                slots.push(&tenant, found.keys.clone(), found.source, found.fresh_at);
-            }
-        }
-        slots.indexed()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.entries.len()
-    }
-
-    pub(super) fn contains(&self, tenant: &TenantId) -> bool {
-        self.find(tenant).is_some()
     }
 
     pub(super) fn find(&self, tenant: &TenantId) -> Option<Found<'_>> {

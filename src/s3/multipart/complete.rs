@@ -28,7 +28,7 @@ pub(crate) async fn complete_multipart_upload(
     gateway: &Gateway,
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-    let scope = Scope::new(gateway, &request)?;
+    let scope = Scope::new(gateway, &request)?.with_keys().await;
     let location = location(&request);
     let input = request.input;
     metadata::encryption_is_sensible(None, None, input.sse_customer_algorithm.as_deref())?;

@@ -16,7 +16,7 @@ pub(crate) async fn create_multipart_upload(
     gateway: &Gateway,
     request: S3Request<CreateMultipartUploadInput>,
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-    let scope = Scope::new(gateway, &request)?;
+    let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
     metadata::encryption_is_sensible(
         input.server_side_encryption.as_ref(),

@@ -17,7 +17,7 @@ pub(crate) async fn list_parts(
     gateway: &Gateway,
     request: S3Request<ListPartsInput>,
 ) -> S3Result<S3Response<ListPartsOutput>> {
-    let scope = Scope::new(gateway, &request)?;
+    let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
     let max = limit("max-parts", input.max_parts)?;
     let after = marker(input.part_number_marker)?;

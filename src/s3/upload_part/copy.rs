@@ -20,7 +20,7 @@ pub(crate) async fn upload_part_copy(
     gateway: &Gateway,
     request: S3Request<UploadPartCopyInput>,
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
-    let scope = Scope::new(gateway, &request)?;
+    let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
     metadata::encryption_is_sensible(
         None,

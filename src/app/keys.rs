@@ -1,0 +1,96 @@
+//! Keys while serving: the source that the configuration asks for, the ring that it fills, and who may sign.
+//!
+//! ```text
+//! configuration ─→ source ─cycle→ ring, access keys ─snapshot→ request
+//!      └─ reload: settings of the source, then a cycle ─↗
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+use crate::config::Config;
+use crate::keys::Keys;
+use crate::keys::access::{AccessKeys, LiveAccessKeys};
+use crate::keys::configured::ConfiguredKeys;
+use crate::keys::first_start::Generated;
+use crate::keys::refresh::{Refresher, SystemClock};
+use crate::keys::settings::KeySettings;
+
+/// Everything that has to do with keys, in force.
+#[derive(Clone)]
+pub(super) struct LiveKeys {
+    pub(super) keys: Arc<Keys>,
+    pub(super) access_keys: Arc<LiveAccessKeys>,
+    source: Source,
+    refresher: Arc<Refresher>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Configured(Arc<ConfiguredKeys>),
+}
+
+impl LiveKeys {
+    /// Takes the settings out of the configuration and asks the source for the first time.
+    pub(super) async fn start(config: &mut Config, generated: Option<&Generated>) -> anyhow::Result<Self> {
+        let access_keys = match (config.access_keys.take(), generated) {
+            (Some(keys), _) => keys,
+            (None, Some(generated)) => AccessKeys::new([generated.access_key()])?,
+            (None, None) => bail!("no access keys"),
+        };
+        let access_keys = Arc::new(LiveAccessKeys::new(access_keys));
+        let settings = std::mem::replace(&mut config.keys, KeySettings::Generated);
+        let (rules, period) = (settings.rules(), settings.period());
+        let configured = Arc::new(ConfiguredKeys::new(settings, generated).context("no key to start with")?);
+        let keys = Arc::new(Keys::of(Arc::clone(&configured) as _, Arc::new(SystemClock)));
+        let refresher = Refresher::new(Arc::clone(&keys), Arc::new(SystemClock), rules, period.unwrap_or(NEVER));
+        let live = Self { keys, access_keys, source: Source::Configured(configured), refresher: Arc::new(refresher) };
+        live.refresher.cycle().await;
+        Ok(live)
+    }
+
+    /// Keeps the keys fresh until it is dropped.
+    pub(super) async fn run(self) {
+        self.refresher.run().await;
+    }
+
+    /// Whether keys are asked for again and again.
+    pub(super) fn is_periodic(&self) -> bool {
+        match &self.source {
+            Source::Configured(configured) => configured.is_periodic(),
+        }
+    }
+
+    /// Takes over the settings of a new configuration and has the source asked again. Requests under way keep what they
+    /// began with.
+    pub(super) async fn reload(&self, config: &mut Config) {
+        let settings = std::mem::replace(&mut config.keys, KeySettings::Generated);
+        let (rules, period) = (settings.rules(), settings.period());
+        let replaced = match &self.source {
+            Source::Configured(configured) => configured.replace(settings).is_ok(),
+        };
+        // a mode that changed counts after a restart, and so do the keys that belong to it
+        if replaced {
+            self.refresher.set_rules(rules);
+            self.refresher.set_period(period.unwrap_or(NEVER));
+            self.refresh().await;
+        }
+        if let Some(access_keys) = config.access_keys.take() {
+            self.access_keys.replace(access_keys);
+        }
+    }
+
+    /// Has the source asked again: at once, or by the loop that does so anyway.
+    pub(super) async fn refresh(&self) {
+        if self.is_periodic() {
+            self.refresher.wake();
+        } else {
+            self.refresher.cycle().await;
+        }
+    }
+}
+
+/// A single key changes with the configuration alone.
+const NEVER: Duration = Duration::from_hours(24 * 365 * 100);

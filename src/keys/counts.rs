@@ -1,0 +1,62 @@
+//! [`Counts`]: what refreshes and look-ups came to since the start, for metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::cycle::{CycleReport, Extent};
+
+/// Counters that only rise.
+#[derive(Debug, Default)]
+pub struct Counts {
+    cycles: AtomicU64,
+    aborted: AtomicU64,
+    news: AtomicU64,
+    surprises: AtomicU64,
+    revoked: AtomicU64,
+    look_ups: AtomicU64,
+    look_ups_failed: AtomicU64,
+}
+
+macro_rules! readers {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        $($(#[$doc])*
+        #[must_use]
+        pub fn $name(&self) -> u64 {
+            self.$name.load(Ordering::Relaxed)
+        })*
+    };
+}
+
+impl Counts {
+    readers! {
+        /// Cycles over all tenants.
+        cycles;
+        /// Cycles in which the source could not be asked to the end.
+        aborted;
+        /// Cycles over what was new.
+        news;
+        /// Seeds that changed unannounced.
+        surprises;
+        /// Tenants whose keys were taken away.
+        revoked;
+        /// Look-ups on behalf of requests.
+        look_ups;
+        /// Those of them that brought no key.
+        look_ups_failed;
+    }
+
+    pub(super) fn count(&self, extent: Extent, report: &CycleReport) {
+        match extent {
+            Extent::All => &self.cycles,
+            Extent::News => &self.news,
+        }
+        .fetch_add(1, Ordering::Relaxed);
+        self.aborted.fetch_add(u64::from(!report.is_complete), Ordering::Relaxed);
+        self.surprises.fetch_add(report.surprises, Ordering::Relaxed);
+        self.revoked.fetch_add(report.revoked, Ordering::Relaxed);
+    }
+
+    pub(super) fn look_up(&self, is_found: bool) {
+        self.look_ups.fetch_add(1, Ordering::Relaxed);
+        self.look_ups_failed.fetch_add(u64::from(!is_found), Ordering::Relaxed);
+    }
+}
