@@ -3,10 +3,12 @@
 //! `gateway` decides each operation; one file serves each verb. `scope` is what a verb works with. The plaintext view is
 //! made in `etag`, `checksum`, `metadata`; `errors` is the one map from causes to S3 codes.
 
+mod acl;
 mod attributes;
 mod attributes_record;
 mod body_digest;
 mod bucket;
+mod bucket_settings;
 mod checksum;
 mod copy;
 mod delete;

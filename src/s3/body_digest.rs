@@ -17,7 +17,7 @@ use s3s::{HttpRequest, S3Request, S3Result, StdError};
 use super::checksum::{Verifier, declared_in};
 
 /// Subresources whose requests have a body in XML.
-const SUBRESOURCES: &[&str] = &["delete", "tagging", "versioning"];
+const SUBRESOURCES: &[&str] = &["acl", "delete", "encryption", "tagging", "versioning"];
 
 /// Prepares a request so that `verify` can tell.
 #[must_use]

@@ -15,7 +15,7 @@ use super::gateway::Gateway;
 use super::metadata::{self, metadata_of};
 use super::read::{pinned, plain_len};
 use super::scope::{Name, Opened, Scope};
-use super::{errors, etag, get};
+use super::{errors, etag, get, versions};
 use crate::backend::{
     BackendError, Copied, CopyRequest, CopyTags, Metadata, ObjectInfo, ReadConditions, WriteConditions,
 };
@@ -143,7 +143,7 @@ fn refuse_what_cannot_be(input: &CopyObjectInput) -> S3Result<()> {
     metadata::encryption_is_sensible(
         input.server_side_encryption.as_ref(),
         input.ssekms_key_id.as_deref(),
-        input.sse_customer_algorithm.as_deref().or(input.copy_source_sse_customer_algorithm.as_deref()),
+        metadata::customer_key!(input).or(input.copy_source_sse_customer_algorithm.as_deref()),
     )?;
     metadata::acl_is_private(input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str))?;
     if input.object_lock_mode.is_some() || input.object_lock_legal_hold_status.is_some() {
@@ -211,7 +211,7 @@ async fn answer(
     Ok(S3Response::new(CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: info.version_id.as_ref().map(|id| id.as_str().to_owned()),
-        version_id: copied.version_id.map(|id| id.as_str().to_owned()),
+        version_id: versions::made(copied.version_id),
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
         ssekms_key_id: Some(scope.sealing_key()?.key_id().to_string()),
         ..CopyObjectOutput::default()

@@ -1,7 +1,7 @@
 //! `GetObject`.
 
 use s3s::dto::{ChecksumMode, GetObjectInput, GetObjectOutput, ServerSideEncryption, Timestamp};
-use s3s::{S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Request, S3Response, S3Result};
 
 use super::attributes_record::Attributes;
 use super::checksum::{Kept, show_checksums};
@@ -18,9 +18,7 @@ pub(crate) async fn get_object(
 ) -> S3Result<S3Response<GetObjectOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
-    if input.sse_customer_algorithm.is_some() {
-        return Err(s3_error!(NotImplemented, "Customer-provided keys (SSE-C) are not supported."));
-    }
+    metadata::read_names_no_encryption(&request.headers, metadata::customer_key!(input))?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
     let conditions = etag::read_conditions(
         input.if_match.as_ref(),

@@ -22,9 +22,7 @@ pub(crate) async fn head_object(
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let overrides = overrides(&request.input)?;
     let input = request.input;
-    if input.sse_customer_algorithm.is_some() {
-        return Err(s3_error!(NotImplemented, "Customer-provided keys (SSE-C) are not supported."));
-    }
+    metadata::read_names_no_encryption(&request.headers, metadata::customer_key!(input))?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
     let conditions = etag::read_conditions(
         input.if_match.as_ref(),

@@ -40,7 +40,7 @@ pub(crate) async fn list_objects(
         contents: Some(contents),
         common_prefixes: Some(view.common_prefixes(&page.common_prefixes)),
         name: Some(input.bucket),
-        prefix: Some(view.text(&list.prefix)),
+        prefix: Some(view.first_version_prefix(&list.prefix)),
         marker: Some(view.text(&marker)),
         delimiter: list.delimiter.map(|text| view.text(&text)),
         max_keys: Some(view::shown_max(max)),

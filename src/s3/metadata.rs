@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use s3s::dto::{ServerSideEncryption, Tag};
-use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
+use s3s::{S3Result, s3_error};
 
 use crate::backend::{Metadata, Tags};
 
@@ -76,11 +76,12 @@ pub(crate) fn shown_user(user: &BTreeMap<String, String>) -> Option<s3s::dto::Me
     (!shown.is_empty()).then_some(shown)
 }
 
-/// `x-amz-tagging`: a URL-encoded query string.
+/// `x-amz-tagging`: a URL-encoded query string. The set is kept in order of keys: a header gives it no other.
 pub(crate) fn header_tags(header: Option<&str>) -> S3Result<Tags> {
     let Some(header) = header else { return Ok(Tags::new()) };
-    let tags: Tags =
+    let mut tags: Tags =
         form_urlencoded::parse(header.as_bytes()).map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
+    tags.sort();
     checked_tags(tags, TAGS_MAX)
 }
 
@@ -103,19 +104,10 @@ fn pairs(set: Vec<Tag>) -> Tags {
     set.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())).collect()
 }
 
-fn too_many_tags(max: usize) -> S3Error {
-    let mut error = S3Error::with_message(
-        S3ErrorCode::Custom("BadRequest".into()),
-        format!("Object tags cannot be greater than {max}"),
-    );
-    error.set_status_code(http::StatusCode::BAD_REQUEST);
-    error
-}
-
 /// Tag rules of S3: count, lengths, no key twice.
 fn checked_tags(tags: Tags, max: usize) -> S3Result<Tags> {
     if tags.len() > max {
-        return Err(too_many_tags(max));
+        return Err(s3_error!(InvalidTag, "Object tags cannot be greater than {max}"));
     }
     for (index, (key, value)) in tags.iter().enumerate() {
         if key.is_empty() || key.chars().count() > TAG_KEY_CHARS_MAX {
@@ -131,15 +123,47 @@ fn checked_tags(tags: Tags, max: usize) -> S3Result<Tags> {
     Ok(tags)
 }
 
+/// The customer's key that any input with S3's fields for one names: its algorithm, empty if that alone is missing.
+macro_rules! customer_key {
+    ($input:expr) => {
+        $input
+            .sse_customer_algorithm
+            .as_deref()
+            .or_else(|| $input.sse_customer_key.as_ref().map(|_| ""))
+            .or_else(|| $input.sse_customer_key_md5.as_ref().map(|_| ""))
+    };
+}
+pub(crate) use customer_key;
+
+/// Encryption headers of a read: the object is opened whatever they say, so S3 refuses them as a mistake.
+pub(crate) fn read_names_no_encryption(headers: &http::HeaderMap, customer_key: Option<&str>) -> S3Result<()> {
+    let named = ["x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"];
+    if named.iter().any(|name| headers.contains_key(*name)) {
+        return Err(s3_error!(
+            InvalidArgument,
+            "x-amz-server-side-encryption header is not supported for this operation."
+        ));
+    }
+    encryption_is_sensible(None, None, customer_key)
+}
+
 /// The encryption headers of a request. SSE-S3 and SSE-KMS are what the gateway does anyway and are accepted when they
 /// make sense; SSE-C is refused.
 pub(crate) fn encryption_is_sensible(
     requested: Option<&ServerSideEncryption>,
     kms_key: Option<&str>,
-    customer_algorithm: Option<&str>,
+    customer_key: Option<&str>,
 ) -> S3Result<()> {
-    if customer_algorithm.is_some() {
-        return Err(s3_error!(NotImplemented, "Customer-provided keys (SSE-C) are not supported."));
+    match customer_key {
+        None => {}
+        Some("") => {
+            return Err(s3_error!(
+                InvalidArgument,
+                "Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption \
+                 algorithm."
+            ));
+        }
+        Some(_) => return Err(s3_error!(NotImplemented, "Customer-provided keys (SSE-C) are not supported.")),
     }
     match requested.map(ServerSideEncryption::as_str) {
         None | Some(ServerSideEncryption::AES256) if kms_key.is_some() => Err(s3_error!(
@@ -176,3 +200,6 @@ const STORAGE_CLASSES: &[&str] = &[
     "SNOW",
     "EXPRESS_ONEZONE",
 ];
+
+#[cfg(test)]
+mod tests;

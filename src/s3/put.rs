@@ -11,7 +11,7 @@ use super::checksum::{Algorithm, Kept, Verifier, declared_checksums, show_checks
 use super::gateway::Gateway;
 use super::metadata::{self, metadata_of};
 use super::scope::{Name, Scope};
-use super::{errors, etag};
+use super::{errors, etag, versions};
 use crate::backend::{Metadata, PutRequest, SealedBody, Tags, WriteConditions, Written};
 use crate::body::seal::{Inspects, seal};
 use crate::seal::{Envelope, Kind, ObjectSecret, PlainLen, SingleSealer, geometry};
@@ -25,7 +25,7 @@ pub(crate) async fn put_object(
     metadata::encryption_is_sensible(
         input.server_side_encryption.as_ref(),
         input.ssekms_key_id.as_deref(),
-        input.sse_customer_algorithm.as_deref(),
+        metadata::customer_key!(input),
     )?;
     metadata::acl_is_private(input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str))?;
     if input.object_lock_mode.is_some() || input.object_lock_legal_hold_status.is_some() {
@@ -52,7 +52,7 @@ pub(crate) async fn put_object(
         store(&scope, upload, input.body.unwrap_or_else(|| StreamingBlob::from_bytes(bytes::Bytes::new()))).await?;
     let mut output = PutObjectOutput {
         e_tag: Some(etag::shown(&stored.written.etag)),
-        version_id: stored.written.version_id.map(|id| id.as_str().to_owned()),
+        version_id: versions::made(stored.written.version_id),
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
         ssekms_key_id: Some(stored.key_id),
         ..PutObjectOutput::default()

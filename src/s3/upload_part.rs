@@ -28,7 +28,7 @@ pub(crate) async fn upload_part(
 ) -> S3Result<S3Response<UploadPartOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let S3Request { input, headers, trailing_headers, .. } = request;
-    metadata::encryption_is_sensible(None, None, input.sse_customer_algorithm.as_deref())?;
+    metadata::encryption_is_sensible(None, None, metadata::customer_key!(input))?;
     let number = part_number(input.part_number)?;
     let plain_bytes = content_length(input.content_length)?;
     let verifier = Verifier::new(

@@ -55,6 +55,11 @@ pub(crate) async fn list_object_versions(
     }))
 }
 
+/// The version that a write made, as its answer names it: S3 names none where versioning is suspended.
+pub(crate) fn made(version_id: Option<VersionId>) -> Option<String> {
+    version_id.map(|id| id.as_str().to_owned()).filter(|id| id != NULL_VERSION)
+}
+
 pub(crate) async fn get_bucket_versioning(
     gateway: &Gateway,
     request: S3Request<GetBucketVersioningInput>,
@@ -131,6 +136,9 @@ fn entries(view: &View, bucket: &str, listed: &[ListedVersion]) -> (Vec<ObjectVe
     sizes.report(bucket);
     (versions, markers)
 }
+
+/// The version of an object that was written while versioning was off.
+const NULL_VERSION: &str = "null";
 
 #[cfg(test)]
 mod tests;

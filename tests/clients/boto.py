@@ -288,7 +288,7 @@ def an_object_has_ten_tags_at_most():
     tags = lambda n: {"TagSet": [{"Key": str(i), "Value": "v"} for i in range(n)]}
     s3.put_object(Bucket="bucket", Key="key", Body=b"plain")
     s3.put_object_tagging(Bucket="bucket", Key="key", Tagging=tags(10))
-    with refused("BadRequest", 400): s3.put_object_tagging(Bucket="bucket", Key="key", Tagging=tags(11))
+    with refused("InvalidTag", 400): s3.put_object_tagging(Bucket="bucket", Key="key", Tagging=tags(11))
 
 
 def buckets_have_tags():

@@ -34,6 +34,14 @@ impl View {
         if self.encoding.is_some() { url_encoded(text) } else { text.to_owned() }
     }
 
+    /// The prefix in an answer of version 1, which S3 gives as it was asked for: clients decode it in version 2 alone.
+    /// Encoded if XML could not carry it.
+    pub(crate) fn first_version_prefix(&self, text: &str) -> String {
+        let fits =
+            |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+        if text.chars().all(fits) { text.to_owned() } else { self.text(text) }
+    }
+
     /// To be echoed.
     pub(crate) fn encoding_type(&self) -> Option<EncodingType> {
         self.encoding.clone()
@@ -177,6 +185,13 @@ mod tests {
         assert_eq!(view.text("a b+c/ä\u{1}%~-_.*"), "a%20b%2Bc/%C3%A4%01%25~-_.%2A");
         let plain = View::new(&TenantId::default_tenant(), None).unwrap();
         assert_eq!(plain.text("a b"), "a b");
+    }
+
+    #[test]
+    fn version_1_gives_a_prefix_as_asked_for_unless_xml_could_not_carry_it() {
+        let view = View::new(&TenantId::default_tenant(), Some(EncodingType::from_static("url"))).unwrap();
+        assert_eq!(view.first_version_prefix("a b+c/ä\n"), "a b+c/ä\n");
+        assert_eq!(view.first_version_prefix("a\u{1} b"), "a%01%20b");
     }
 
     #[test]

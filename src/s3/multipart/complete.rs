@@ -21,7 +21,7 @@ use crate::s3::attributes_record::Attributes;
 use crate::s3::checksum::{Algorithm, Kept, declared_checksums, show_checksums};
 use crate::s3::gateway::Gateway;
 use crate::s3::scope::{Name, Scope};
-use crate::s3::{errors, etag, metadata, parts as completed_parts};
+use crate::s3::{errors, etag, metadata, parts as completed_parts, versions};
 use crate::seal::Kind;
 
 pub(crate) async fn complete_multipart_upload(
@@ -31,7 +31,7 @@ pub(crate) async fn complete_multipart_upload(
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let location = location(&request);
     let input = request.input;
-    metadata::encryption_is_sensible(None, None, input.sse_customer_algorithm.as_deref())?;
+    metadata::encryption_is_sensible(None, None, metadata::customer_key!(input))?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
     let named = named_parts(input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()))?;
     let answer = Answer { bucket: input.bucket.clone(), key: input.key.clone(), location };
@@ -96,7 +96,7 @@ impl Answer {
             key: Some(self.key),
             location: self.location,
             e_tag: Some(etag::shown(&finished.etag)),
-            version_id: finished.version_id.map(|id| id.as_str().to_owned()),
+            version_id: versions::made(finished.version_id),
             server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
             ssekms_key_id: Some(finished.key_id),
             ..CompleteMultipartUploadOutput::default()

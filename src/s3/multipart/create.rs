@@ -21,7 +21,7 @@ pub(crate) async fn create_multipart_upload(
     metadata::encryption_is_sensible(
         input.server_side_encryption.as_ref(),
         input.ssekms_key_id.as_deref(),
-        input.sse_customer_algorithm.as_deref(),
+        metadata::customer_key!(input),
     )?;
     metadata::acl_is_private(input.acl.as_ref().map(ObjectCannedACL::as_str))?;
     if input.object_lock_mode.is_some() || input.object_lock_legal_hold_status.is_some() {

@@ -62,7 +62,7 @@ async fn tag_sets_beyond_the_limits_are_refused_and_change_nothing() {
     let eleven = tags(&names.iter().map(|name| (name.as_str(), "")).collect::<Vec<_>>());
     let long = "x".repeat(257);
     for (set, wanted) in [
-        (eleven, "BadRequest"),
+        (eleven, "InvalidTag"),
         (tags(&[("a", "1"), ("a", "2")]), "InvalidTag"),
         (tags(&[(&long[..129], "")]), "InvalidTag"),
         (tags(&[("a", &long)]), "InvalidTag"),

@@ -25,7 +25,7 @@ pub(crate) async fn upload_part_copy(
     metadata::encryption_is_sensible(
         None,
         None,
-        input.sse_customer_algorithm.as_deref().or(input.copy_source_sse_customer_algorithm.as_deref()),
+        metadata::customer_key!(input).or(input.copy_source_sse_customer_algorithm.as_deref()),
     )?;
     let number = part_number(input.part_number)?;
     let range = input.copy_source_range.as_deref().map(parse_range).transpose()?;

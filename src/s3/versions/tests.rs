@@ -130,3 +130,30 @@ async fn an_object_of_an_unversioned_bucket_is_the_version_null() {
     assert_eq!(version.version_id.as_deref(), Some("null"));
     assert_eq!(version.key.as_deref(), Some("a%20b"));
 }
+
+#[tokio::test]
+async fn a_write_names_the_version_it_made_unless_versioning_is_suspended() {
+    let harness = Harness::new().await;
+    for (state, named) in [("Enabled", true), ("Suspended", false)] {
+        harness.gateway.put_bucket_versioning(request(configuration(Some(state)))).await.unwrap();
+        let put = s3s::dto::PutObjectInput {
+            bucket: BUCKET.to_owned(),
+            key: "key".to_owned(),
+            content_length: Some(5),
+            body: Some(crate::s3::testing::blob(b"plain")),
+            ..s3s::dto::PutObjectInput::default()
+        };
+        let put = harness.gateway.put_object(request(put)).await.unwrap().output;
+        assert_eq!(put.version_id.is_some(), named, "{state}");
+        let copy = s3s::dto::CopyObjectInput::builder()
+            .bucket(BUCKET.to_owned())
+            .key("copy".to_owned())
+            .copy_source(s3s::dto::CopySource::parse(&format!("{BUCKET}/key")).unwrap())
+            .build()
+            .unwrap();
+        let copy = harness.gateway.copy_object(request(copy)).await.unwrap().output;
+        assert_eq!(copy.version_id.is_some(), named, "{state}");
+    }
+    let versions = listed(&harness, all()).await.versions.unwrap();
+    assert_eq!(versions.iter().filter(|version| version.version_id.as_deref() == Some("null")).count(), 2);
+}
