@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::{Guarded, guard};
 use crate::backend::local::LocalStore;
+use crate::backend::s3::{S3Settings, S3Store};
 use crate::backend::{Backend, BackendError, BucketName};
 use crate::config::watch::Watcher;
 use crate::config::{self, Config, Loaded, Store};
@@ -96,6 +97,9 @@ fn configured(paths: &config::Paths) -> anyhow::Result<Loaded> {
 /// What the command line says wins.
 fn overruled(mut config: Config, options: &Options) -> Config {
     if let Some(data) = &options.data {
+        if matches!(config.backend.store, Store::S3(_)) {
+            bail!("--data is the folder of a local store, and backend.type is s3");
+        }
         config.backend.store = Store::Local { path: data.clone() };
     }
     if let Some(listen) = options.listen {
@@ -105,10 +109,17 @@ fn overruled(mut config: Config, options: &Options) -> Config {
 }
 
 async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Backend>> {
-    let Store::Local { path } = &config.backend.store;
-    let path = path.clone();
-    let store = tokio::task::spawn_blocking(move || LocalStore::open(&path)).await??;
-    Ok(Arc::new(store))
+    match &config.backend.store {
+        Store::Local { path } => {
+            let path = path.clone();
+            let store = tokio::task::spawn_blocking(move || LocalStore::open(&path)).await??;
+            Ok(Arc::new(store))
+        }
+        Store::S3(settings) => {
+            tracing::info!(endpoint = %settings.endpoint.authority, "storing to S3");
+            Ok(Arc::new(S3Store::new(S3Settings::clone(settings)).await?))
+        }
+    }
 }
 
 /// Upload records and small last parts wait in a bucket of their own.

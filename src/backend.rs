@@ -3,13 +3,14 @@
 //! Everything here speaks of *stored* things: stored lengths, stored `ETags`, stored names. A backend never sees a
 //! plaintext byte, a key, or a name that the gateway has not mapped. Lengths and offsets are bytes.
 //!
-//! [`local`] keeps everything in a folder of this machine. `contract` is what every implementation is tested against.
+//! [`local`] keeps everything in a folder of this machine, [`s3`] in any S3-compatible store. `contract` is what every implementation is tested against.
 
 #[cfg(test)]
 pub(crate) mod contract;
 mod error;
 mod lists;
 pub mod local;
+pub mod s3;
 mod types;
 mod uploads;
 
@@ -28,8 +29,9 @@ pub type Result<T> = std::result::Result<T, BackendError>;
 /// is durable.
 #[async_trait::async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// Whether [`SealedBody::late_metadata`] is honoured: metadata that is known only once the body has ended.
-    fn takes_late_metadata(&self) -> bool;
+    /// How long a stored body may be so that its [`SealedBody::late_metadata`] is honoured: metadata that is known only
+    /// once the body has ended.
+    fn late_metadata_bytes_max(&self) -> u64;
 
     /// Creates a bucket. [`BackendError::BucketAlreadyExists`] if it is there.
     async fn create_bucket(&self, bucket: &BucketName) -> Result<()>;

@@ -9,6 +9,7 @@
 //! Either file may be absent. Sections of other programs may stand beside ours; ours are strict. All that is wrong is
 //! reported at once, by place and without values. Periods are Go durations, sizes bytes, times RFC 3339.
 
+mod backend;
 mod crypto;
 mod duration;
 mod error;
@@ -32,10 +33,11 @@ use zeroize::Zeroize as _;
 use crate::keys::access::AccessKeys;
 use crate::keys::fragment::{Fragments, FragmentsError};
 use crate::keys::settings::KeySettings;
+pub use backend::{BackendSettings, Store};
 pub use duration::{DurationError, GoDuration};
 pub use error::{ConfigError, Problem};
 use raw::RawConfig;
-pub use sections::{Auth, BackendSettings, Limits, Listen, Store};
+pub use sections::{Auth, Limits, Listen};
 pub use source::FilePath;
 
 /// What the gateway runs with.
@@ -59,7 +61,7 @@ impl Config {
     /// The folder for what the first start generates; none if nothing needs to be generated.
     #[must_use]
     pub fn first_start_dir(&self) -> Option<&Path> {
-        let Store::Local { path } = &self.backend.store;
+        let Store::Local { path } = &self.backend.store else { return None };
         (matches!(self.keys, KeySettings::Generated) || self.access_keys.is_none()).then_some(path)
     }
 
@@ -248,11 +250,19 @@ impl Reading {
         let problems = &mut self.problems;
         let keys = crypto::convert(&raw, fragments, problems);
         sections::refuse_unserved(&raw, problems);
-        let backend = sections::backend(&raw.backend, problems);
+        let backend = backend::convert(&mut raw.backend, problems);
         let listen = sections::listen(&raw.listen, problems);
         let limits = sections::limits(&raw.limits, problems);
         let auth = sections::auth(&raw.auth, problems);
         let access_keys = raw.tenants.take().map(|tenants| tenants::convert(tenants, problems));
+        let is_shared = backend.as_ref().is_some_and(|backend| matches!(backend.store, Store::S3(_)));
+        let is_generated = matches!(keys, Some(KeySettings::Generated));
+        for (path, is_missing) in [("crypto.key_seed", is_generated), ("tenants", access_keys.is_none())] {
+            // what the first start generates would be another on every replica
+            if is_shared && is_missing {
+                problems.push(Problem::Missing { path: path.into() });
+            }
+        }
         if access_keys.as_ref().is_some_and(AccessKeys::is_empty) && problems.is_empty() {
             self.warnings.push("no tenant has an access key: every request will be refused".into());
         }

@@ -2,14 +2,16 @@
 //!
 //! [`contract!`](contract) makes one test of each behaviour for a constructor of a [`Subject`]. The cases hold to what
 //! S3 documents and no more: an entity tag may be a digest or random, a part may have a least size. What a store does
-//! not have at all is switched off in its `Subject`.
+//! not have at all is switched off in its `Subject`. Where a store is known to do otherwise, the case stands among its
+//! [`Subject::deviations`] and must fail: a store that learns it turns the test red, and the entry goes.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 
 use crate::backend::{
     Backend, BackendError, BodyError, BucketName, ByteStream, CompleteUpload, Copied, CopyRequest, CopyTags,
@@ -35,6 +37,8 @@ pub(crate) enum Feature {
     BucketTags,
     ConditionalWrites,
     ConditionalDeletes,
+    /// a key and another one under it, `a` and `a/b`
+    KeysUnderKeys,
 }
 
 /// A store under test and what it can do.
@@ -45,6 +49,8 @@ pub(crate) struct Subject {
     /// of every part but the last, bytes
     pub(crate) least_part_bytes: usize,
     pub(crate) lacks: &'static [Feature],
+    /// cases that the store is known to fail, and what it does
+    pub(crate) deviations: &'static [(&'static str, &'static str)],
     /// how many keys the large listing has
     pub(crate) many_keys: usize,
     /// lives as long as the store: its folder, its process
@@ -59,6 +65,7 @@ impl Subject {
             bucket_prefix: "contract-".to_owned(),
             least_part_bytes: 1,
             lacks: &[],
+            deviations: &[],
             many_keys: 20_000,
             _keep: Box::new(keep),
         }
@@ -82,6 +89,13 @@ impl Subject {
         bucket.set_versioning(Versioning::Enabled).await;
         bucket
     }
+}
+
+/// Runs a case; one that is known to fail must.
+pub(crate) async fn run(subject: &Subject, name: &str, case: impl Future<Output = ()>) {
+    let Some((_, what)) = subject.deviations.iter().find(|(known, _)| *known == name) else { return case.await };
+    let outcome = AssertUnwindSafe(case).catch_unwind().await;
+    assert!(outcome.is_err(), "no longer so: {what}");
 }
 
 /// A bucket, and the calls of the trait in few words.
@@ -298,7 +312,9 @@ macro_rules! contract {
         $(mod $module {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                $crate::backend::contract::$module::$case(&super::$subject().await).await;
+                let subject = super::$subject().await;
+                let case = $crate::backend::contract::$module::$case(&subject);
+                $crate::backend::contract::run(&subject, stringify!($case), case).await;
             })+
         })+
     };

@@ -39,7 +39,7 @@ pub enum BackendError {
     /// a part to complete is absent or has another entity tag
     #[error("part {number} is absent or has another entity tag")]
     InvalidPart {
-        /// the part
+        /// the part; 0 if the store does not say which
         number: u32,
     },
     /// parts to complete do not ascend
@@ -54,6 +54,12 @@ pub enum BackendError {
     /// a condition of the request does not hold
     #[error("a condition does not hold")]
     PreconditionFailed,
+    /// someone else is changing the same thing; trying again helps
+    #[error("another change of the same object is under way")]
+    Conflict,
+    /// the store does not let the gateway do this
+    #[error("the store denies access")]
+    Denied,
     /// the object is what the reader has
     #[error("not modified")]
     NotModified {

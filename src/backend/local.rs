@@ -146,8 +146,8 @@ impl Drop for LocalStore {
 #[async_trait::async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Backend for LocalStore {
-    fn takes_late_metadata(&self) -> bool {
-        true
+    fn late_metadata_bytes_max(&self) -> u64 {
+        u64::MAX
     }
 
     async fn create_bucket(&self, bucket: &BucketName) -> Result<()> {

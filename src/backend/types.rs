@@ -73,8 +73,8 @@ pub struct SealedBody {
     pub bytes: u64,
     /// The bytes; an error ends the write and nothing is stored.
     pub stream: ByteStream,
-    /// User metadata that is set by the time the stream has ended. Only for a backend that
-    /// [takes it](super::Backend::takes_late_metadata).
+    /// User metadata that is set by the time the stream has ended. Only for a body that is not
+    /// [too long for it](super::Backend::late_metadata_bytes_max).
     pub late_metadata: Option<Arc<OnceLock<BTreeMap<String, String>>>>,
 }
 

@@ -13,6 +13,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::backend::RawBackend;
 use super::duration::GoDuration;
 use crate::keys::secret::SecretText;
 
@@ -247,51 +248,6 @@ pub(super) struct RawAccessKey {
     /// What the key may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) policy: Option<Value>,
-}
-
-/// Where sealed objects are stored. Which fields apply depends on `type`.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Backend")]
-pub(super) struct RawBackend {
-    /// `local` or `s3`.
-    #[serde(rename = "type")]
-    pub(super) kind: String,
-    /// The folder of a local store; `./sealgate-data` if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) path: Option<String>,
-    /// The address of an S3 store.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) endpoint: Option<String>,
-    /// The region to sign for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) region: Option<String>,
-    /// The access key id; the ambient AWS credentials if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) access_key_id: Option<String>,
-    /// The secret access key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) secret_access_key: Option<SecretText>,
-    /// Whether buckets are named in the path rather than in the host.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) path_style: Option<bool>,
-    /// The bucket in which multipart uploads under way keep their records.
-    pub(super) staging_bucket: String,
-}
-
-impl Default for RawBackend {
-    fn default() -> Self {
-        Self {
-            kind: "local".into(),
-            path: None,
-            endpoint: None,
-            region: None,
-            access_key_id: None,
-            secret_access_key: None,
-            path_style: None,
-            staging_bucket: "sealgate-staging".into(),
-        }
-    }
 }
 
 /// The addresses to listen on: an IP address and a port; port 0 picks a free one.

@@ -1,31 +1,9 @@
-//! The sections `backend`, `listen`, `limits` and `auth`: from text to typed settings.
+//! The sections `listen`, `limits` and `auth`: from text to typed settings.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use super::error::Problem;
-use super::raw::{RawAuth, RawBackend, RawConfig, RawLimits, RawListen};
-use crate::backend::BucketName;
-use crate::tenant::BucketPrefix;
-
-/// Where sealed objects are stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackendSettings {
-    /// which store
-    pub store: Store,
-    /// the bucket in which multipart uploads under way keep their records; no client's bucket
-    pub staging_bucket: BucketName,
-}
-
-/// A store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Store {
-    /// the embedded one
-    Local {
-        /// its folder
-        path: PathBuf,
-    },
-}
+use super::raw::{RawAuth, RawConfig, RawLimits, RawListen};
 
 /// The addresses to listen on; port 0 picks a free one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,44 +28,6 @@ pub struct Limits {
 pub struct Auth {
     /// presigned URLs of signature version 2 are let through
     pub allow_sigv2_presigned: bool,
-}
-
-/// The store; what is wrong is added to `problems`.
-pub(super) fn backend(raw: &RawBackend, problems: &mut Vec<Problem>) -> Option<BackendSettings> {
-    let staging_bucket = match BucketPrefix::empty().to_backend(&raw.staging_bucket) {
-        Ok(bucket) => Some(bucket),
-        Err(error) => {
-            problems.push(value("backend.staging_bucket", &error.to_string()));
-            None
-        }
-    };
-    let s3_fields = [
-        ("endpoint", raw.endpoint.is_some()),
-        ("region", raw.region.is_some()),
-        ("access_key_id", raw.access_key_id.is_some()),
-        ("secret_access_key", raw.secret_access_key.is_some()),
-        ("path_style", raw.path_style.is_some()),
-    ];
-    match raw.kind.as_str() {
-        "local" => {
-            for (field, _) in s3_fields.iter().filter(|(_, is_given)| *is_given) {
-                problems.push(Problem::OtherMode { path: format!("backend.{field}"), mode: "type local".into() });
-            }
-            let path = raw.path.as_deref().unwrap_or(DATA_DIR);
-            if path.is_empty() {
-                problems.push(Problem::Missing { path: "backend.path".into() });
-            }
-            Some(BackendSettings { store: Store::Local { path: path.into() }, staging_bucket: staging_bucket? })
-        }
-        "s3" => {
-            problems.push(Problem::NotAvailable { path: "backend.type s3".into() });
-            None
-        }
-        _ => {
-            problems.push(value("backend.type", "must be local or s3"));
-            None
-        }
-    }
 }
 
 /// The addresses; what is wrong is added to `problems`.
@@ -143,5 +83,4 @@ fn value(path: &str, reason: &str) -> Problem {
     Problem::Value { path: path.into(), reason: reason.into() }
 }
 
-const DATA_DIR: &str = "./sealgate-data";
 const IN_FLIGHT_BYTES_MIN: u64 = 1 << 20;

@@ -128,6 +128,16 @@ fn the_messages_about_the_kms_are_the_documented_ones() {
 }
 
 #[test]
+fn a_shared_store_needs_configured_keys_of_every_kind() {
+    let s3 = json!({"backend": {"type": "s3", "endpoint": "https://s3.example.com"}});
+    let problems = problems(&s3);
+    assert_eq!(
+        problems,
+        ["missing required configuration: crypto.key_seed", "missing required configuration: tenants"]
+    );
+}
+
+#[test]
 fn an_unknown_cipher_suite_is_named() {
     let mut kms = kms();
     kms["tls"]["cipher_suites"] = json!([4865, 5]);
@@ -146,8 +156,6 @@ fn a_kms_address_needs_a_host_and_a_port() {
 #[test]
 fn what_this_version_does_not_do_is_refused_by_name() {
     assert_eq!(problems(&remote(&kms())), ["not available in this version: crypto.mode remote-multi-keys"]);
-    let s3 = json!({"backend": {"type": "s3", "endpoint": "https://s3.example.com"}});
-    assert_eq!(refused(&s3), "not available in this version: backend.type s3");
     assert_eq!(refused(&json!({"audit": {"sinks": []}})), "not available in this version: audit.sinks");
     assert_eq!(refused(&json!({"telemetry": {"x": 1}})), "not available in this version: telemetry.x");
     let presigned = json!({"auth": {"allow_sigv2_presigned": true}});

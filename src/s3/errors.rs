@@ -36,6 +36,8 @@ pub(crate) fn backend(error: BackendError) -> S3Error {
         BackendError::EntityTooSmall => s3_error!(EntityTooSmall),
         BackendError::NoSuchTagSet => s3_error!(NoSuchTagSet),
         BackendError::PreconditionFailed => s3_error!(PreconditionFailed),
+        BackendError::Conflict => s3_error!(ConditionalRequestConflict),
+        BackendError::Denied => s3_error!(AccessDenied),
         BackendError::NotModified { etag, last_modified } => not_modified(&etag, last_modified),
         BackendError::RangeNotSatisfiable { .. } => s3_error!(InvalidRange),
         BackendError::InvalidArgument(what) => s3_error!(InvalidArgument, "{what}"),

@@ -181,9 +181,7 @@ pub(crate) async fn parallel_overwrites_leave_one_of_them_whole(subject: &Subjec
 }
 
 pub(crate) async fn metadata_known_late_is_kept(subject: &Subject) {
-    if !subject.backend.takes_late_metadata() {
-        return;
-    }
+    assert!(subject.backend.late_metadata_bytes_max() >= 100_000);
     let bucket = subject.bucket().await;
     for bytes in [pattern(1, 10), pattern(2, 100_000)] {
         let late = Arc::new(OnceLock::new());

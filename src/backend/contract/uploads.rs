@@ -34,7 +34,7 @@ pub(crate) async fn the_last_upload_of_a_part_counts(subject: &Subject) {
     let old = bucket.part(&upload, 1, &pattern(1, 20_000)).await;
     let new = bucket.part(&upload, 1, &pattern(2, 10_000)).await;
     if old.1 != new.1 {
-        assert_refused!(bucket.complete(&upload, vec![old]).await, BackendError::InvalidPart { number: 1 });
+        assert_refused!(bucket.complete(&upload, vec![old]).await, BackendError::InvalidPart { number: 0 | 1 });
     }
     bucket.complete(&upload, vec![new]).await.unwrap();
     assert!(bucket.get("k").await.unwrap() == pattern(2, 10_000));
@@ -55,8 +55,11 @@ pub(crate) async fn a_wrong_part_is_refused(subject: &Subject) {
     let upload = bucket.begin("k").await;
     let part = bucket.part(&upload, 1, b"bytes").await;
     let other = StoredETag::new("0123456789abcdef0123456789abcdef");
-    assert_refused!(bucket.complete(&upload, vec![(1, other)]).await, BackendError::InvalidPart { number: 1 });
-    assert_refused!(bucket.complete(&upload, vec![(2, part.1.clone())]).await, BackendError::InvalidPart { number: 2 });
+    assert_refused!(bucket.complete(&upload, vec![(1, other)]).await, BackendError::InvalidPart { number: 0 | 1 });
+    assert_refused!(
+        bucket.complete(&upload, vec![(2, part.1.clone())]).await,
+        BackendError::InvalidPart { number: 0 | 2 }
+    );
     assert_refused!(bucket.head("k").await, BackendError::NoSuchKey { .. });
     bucket.complete(&upload, vec![part]).await.unwrap();
 }

@@ -1,0 +1,104 @@
+//! Buckets, their versioning and their tags.
+
+use std::time::UNIX_EPOCH;
+
+use http::Method;
+
+use super::answer::{About, broken};
+use super::call::Call;
+use super::outgoing::Outgoing;
+use super::tags::{tag_set, tagging};
+use super::xml::{Element, Writer};
+use super::{S3Store, with_md5, xml_body};
+use crate::backend::{BackendError, BucketInfo, BucketName, Result, Tags, Versioning};
+
+impl S3Store {
+    /// Asks first: some stores answer that all is well when the bucket is there and one's own.
+    pub(super) async fn bucket_created(&self, bucket: &BucketName) -> Result<()> {
+        match self.bucket_head(bucket).await {
+            Ok(_) => return Err(BackendError::BucketAlreadyExists),
+            Err(BackendError::NoSuchBucket) => {}
+            Err(error) => return Err(error),
+        }
+        let region = self.client.region();
+        let body = if region == "us-east-1" {
+            Outgoing::empty()
+        } else {
+            xml_body(Writer::document("CreateBucketConfiguration", |writer| writer.text("LocationConstraint", region)))
+        };
+        self.ok(&Call::bucket(Method::PUT, bucket), &body, About::default()).await.map(drop)
+    }
+
+    pub(super) async fn bucket_deleted(&self, bucket: &BucketName) -> Result<()> {
+        self.ok(&Call::bucket(Method::DELETE, bucket), &Outgoing::empty(), About::default()).await.map(drop)
+    }
+
+    /// A HEAD does not tell when the bucket was made: the time is that of the epoch.
+    pub(super) async fn bucket_head(&self, bucket: &BucketName) -> Result<BucketInfo> {
+        self.ok(&Call::bucket(Method::HEAD, bucket), &Outgoing::empty(), About::default()).await?;
+        Ok(BucketInfo { name: bucket.clone(), created: UNIX_EPOCH })
+    }
+
+    pub(super) async fn buckets_listed(&self, prefix: &str) -> Result<Vec<BucketInfo>> {
+        let mut buckets = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            // The prefix also picks the credentials, as a bucket's name would.
+            let mut call = Call::service(Method::GET).maybe_query("continuation-token", token.as_deref());
+            call.signer_for = Some(prefix.to_owned());
+            let root = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+            for entry in root.child("Buckets").into_iter().flat_map(|list| list.all("Bucket")) {
+                let name = entry.required("Name").map_err(broken)?;
+                if name.starts_with(prefix) {
+                    let created = entry.time("CreationDate").unwrap_or(UNIX_EPOCH);
+                    buckets.push(BucketInfo { name: BucketName::new(name), created });
+                }
+            }
+            let next = root.filled("ContinuationToken").map(str::to_owned);
+            if next.is_none() || next == token {
+                buckets.sort_by(|one, other| one.name.cmp(&other.name));
+                return Ok(buckets);
+            }
+            token = next;
+        }
+    }
+
+    pub(super) async fn bucket_versioning(&self, bucket: &BucketName) -> Result<Versioning> {
+        let call = Call::bucket(Method::GET, bucket).flag("versioning");
+        let root = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+        match root.filled("Status") {
+            Some("Enabled") => Ok(Versioning::Enabled),
+            Some("Suspended") => Ok(Versioning::Suspended),
+            _ => Ok(Versioning::Unversioned),
+        }
+    }
+
+    pub(super) async fn bucket_versioning_set(&self, bucket: &BucketName, state: Versioning) -> Result<()> {
+        let status = match state {
+            Versioning::Enabled => "Enabled",
+            Versioning::Suspended => "Suspended",
+            Versioning::Unversioned => {
+                return Err(BackendError::InvalidArgument("versioning cannot be undone".to_owned()));
+            }
+        };
+        let document = Writer::document("VersioningConfiguration", |writer| writer.text("Status", status));
+        let call = Call::bucket(Method::PUT, bucket).flag("versioning");
+        self.ok(&call, &xml_body(document), About::default()).await.map(drop)
+    }
+
+    pub(super) async fn bucket_tag_set(&self, bucket: &BucketName) -> Result<Tags> {
+        let call = Call::bucket(Method::GET, bucket).flag("tagging");
+        let root: Element = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+        let tags = tag_set(&root)?;
+        if tags.is_empty() { Err(BackendError::NoSuchTagSet) } else { Ok(tags) }
+    }
+
+    pub(super) async fn bucket_tag_set_replaced(&self, bucket: &BucketName, tags: Option<Tags>) -> Result<()> {
+        let (method, body) = match &tags {
+            Some(tags) => (Method::PUT, xml_body(tagging(tags))),
+            None => (Method::DELETE, Outgoing::empty()),
+        };
+        let call = with_md5(Call::bucket(method, bucket).flag("tagging"), &body)?;
+        self.ok(&call, &body, About::default()).await.map(drop)
+    }
+}

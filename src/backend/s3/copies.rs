@@ -1,0 +1,70 @@
+//! Copies within the store.
+
+use http::Method;
+
+use super::answer::{self, About, broken};
+use super::call::{Call, encode};
+use super::headers::{tags_text, unquoted, with_metadata, with_read_conditions, with_write_conditions};
+use super::outgoing::Outgoing;
+use super::xml::Element;
+use super::{S3Store, part_call};
+use crate::backend::{
+    BackendError, Copied, CopiedPart, CopyRequest, CopyTags, ObjectRef, PartRef, PartSource, Result, StoredETag,
+};
+
+const COPY: About = About { object: true, version: false, upload: false };
+
+impl S3Store {
+    pub(super) async fn object_copied(&self, request: CopyRequest) -> Result<Copied> {
+        let CopyRequest { source, source_conditions, bucket, key, metadata, tags, conditions } = request;
+        let call = Call::object(Method::PUT, &bucket, &key).long().once().header(COPY_SOURCE, &source_text(&source))?;
+        let call = with_metadata(call, &metadata)?.header("x-amz-metadata-directive", "REPLACE")?;
+        let call = match tags {
+            CopyTags::Keep => call,
+            CopyTags::Replace(tags) => {
+                call.header("x-amz-tagging-directive", "REPLACE")?.header("x-amz-tagging", &tags_text(&tags))?
+            }
+        };
+        let call = with_read_conditions(call, COPY_SOURCE_PREFIX, &source_conditions)?;
+        let call = with_write_conditions(call, &conditions)?;
+        let response = self.ok(&call, &Outgoing::empty(), COPY).await.map_err(of_source)?;
+        let version_id = answer::version(response.headers());
+        let root = answer::xml(response, self.idle(), COPY).await.map_err(of_source)?;
+        Ok(Copied { etag: etag(&root)?, last_modified: root.time("LastModified").map_err(broken)?, version_id })
+    }
+
+    pub(super) async fn part_copied(&self, part: &PartRef, source: PartSource) -> Result<CopiedPart> {
+        let PartSource { object, range, conditions } = source;
+        let call = part_call(part).long().header(COPY_SOURCE, &source_text(&object))?;
+        let range = range.map(|(first, last)| format!("bytes={first}-{last}"));
+        let call = call.maybe_header("x-amz-copy-source-range", range.as_deref())?;
+        let call = with_read_conditions(call, COPY_SOURCE_PREFIX, &conditions)?;
+        let root = self.xml(&call, &Outgoing::empty(), COPY).await.map_err(of_source)?;
+        Ok(CopiedPart { etag: etag(&root)?, last_modified: root.time("LastModified").map_err(broken)? })
+    }
+}
+
+/// A condition of the source that does not hold is `PreconditionFailed`, whichever it was.
+fn of_source(error: BackendError) -> BackendError {
+    if matches!(error, BackendError::NotModified { .. }) { BackendError::PreconditionFailed } else { error }
+}
+
+fn etag(root: &Element) -> Result<StoredETag> {
+    root.required("ETag").map(|etag| StoredETag::new(unquoted(etag))).map_err(broken)
+}
+
+/// `bucket/key`, encoded, with its version.
+fn source_text(source: &ObjectRef) -> String {
+    let mut text = String::new();
+    encode(source.bucket.as_str(), false, &mut text);
+    text.push('/');
+    encode(&source.key, true, &mut text);
+    if let Some(version) = &source.version_id {
+        text.push_str("?versionId=");
+        encode(version.as_str(), false, &mut text);
+    }
+    text
+}
+
+const COPY_SOURCE: &str = "x-amz-copy-source";
+const COPY_SOURCE_PREFIX: &str = "x-amz-copy-source-";

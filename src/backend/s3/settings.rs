@@ -1,0 +1,128 @@
+//! How an S3 store is reached: what the configuration says of it, typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use http::uri::{Authority, Scheme};
+
+/// An S3 store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Settings {
+    /// where it listens
+    pub endpoint: Endpoint,
+    /// the region to sign for; that of the ambient AWS configuration, or else `us-east-1`
+    pub region: Option<String>,
+    /// who to sign as
+    pub credentials: CredentialsFrom,
+    /// who to sign as for buckets whose names start so, in place of `credentials`
+    pub tenants: Vec<TenantCredentials>,
+    /// authorities that may sign the server's certificate, PEM; the system's if none
+    pub ca_file: Option<PathBuf>,
+    /// how long to wait for what
+    pub timeouts: Timeouts,
+    /// connections without a request that are kept
+    pub pool: Pool,
+    /// how often a call is tried in all
+    pub attempts_max: u32,
+    /// what is sent to vouch for an uploaded body
+    pub upload_checksum: UploadChecksum,
+}
+
+/// Where a store listens and how buckets are named there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `http` or `https`
+    pub scheme: Scheme,
+    /// host and port
+    pub authority: Authority,
+    /// buckets are named in the path rather than in the host
+    pub path_style: bool,
+}
+
+/// Where credentials come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialsFrom {
+    /// the configuration
+    Configuration(Credentials),
+    /// the ambient AWS chain: environment, profile, web identity, container, instance
+    Ambient,
+}
+
+/// The credentials of one tenant at the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantCredentials {
+    /// what the names of the tenant's buckets start with; never empty
+    pub bucket_prefix: String,
+    /// who to sign as
+    pub credentials: Credentials,
+}
+
+/// How long to wait. There is no limit to a whole transfer, only to one that stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// for a connection, its TLS handshake apart
+    pub connect: Duration,
+    /// from the end of a request to the head of its answer; also for the store to take the next piece of a body
+    pub first_byte: Duration,
+    /// as `first_byte`, for calls that move a whole object within the store: copies and completed uploads
+    pub copy: Duration,
+    /// between two pieces of an answer
+    pub idle: Duration,
+}
+
+/// Connections without a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// at most so many
+    pub idle_max: u32,
+    /// closed after so long; keep it under what the store grants
+    pub idle_timeout: Duration,
+}
+
+/// What is sent to vouch for an uploaded body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UploadChecksum {
+    /// nothing: TLS protects it on its way, and whoever reads it checks the seal
+    None,
+    /// CRC-32 as `x-amz-checksum-crc32`: in a header of a body that is held, in a trailer of one that streams
+    Crc32,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_mins(1),
+            copy: Duration::from_mins(10),
+            idle: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { idle_max: 256, idle_timeout: Duration::from_secs(20) }
+    }
+}
+
+impl S3Settings {
+    /// A store at `endpoint`, signed for with `credentials`; everything else as it is by default.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, credentials: CredentialsFrom) -> Self {
+        Self {
+            endpoint,
+            region: None,
+            credentials,
+            tenants: Vec::new(),
+            ca_file: None,
+            timeouts: Timeouts::default(),
+            pool: Pool::default(),
+            attempts_max: ATTEMPTS_MAX,
+            upload_checksum: UploadChecksum::None,
+        }
+    }
+}
+
+/// How often a call is tried unless the configuration says otherwise.
+pub const ATTEMPTS_MAX: u32 = 3;

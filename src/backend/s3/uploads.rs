@@ -1,0 +1,114 @@
+//! Multipart uploads.
+
+use http::Method;
+
+use super::answer::{self, About, broken};
+use super::call::Call;
+use super::headers::{unquoted, with_metadata, with_tags, with_write_conditions};
+use super::lists::{Names, common_prefixes, page_of};
+use super::objects::etag;
+use super::outgoing::Outgoing;
+use super::xml::{Element, Writer, XmlError};
+use super::{HELD_BYTES_MAX, S3Store, part_call, upload_call, xml_body};
+use crate::backend::{
+    BackendError, CompleteUpload, CreateUpload, ListUploadsRequest, ListedUpload, PartInfo, PartRef, PartsPage, Result,
+    SealedBody, StoredETag, UploadId, UploadRef, UploadsPage, Written,
+};
+
+const UPLOAD: About = About { object: true, version: false, upload: true };
+const OBJECT: About = About { object: true, version: false, upload: false };
+
+impl S3Store {
+    pub(super) async fn upload_created(&self, request: CreateUpload) -> Result<UploadId> {
+        let CreateUpload { bucket, key, metadata, tags } = request;
+        let call = with_metadata(Call::object(Method::POST, &bucket, &key).flag("uploads"), &metadata)?;
+        let root = self.xml(&with_tags(call, &tags)?, &Outgoing::empty(), OBJECT).await?;
+        root.required("UploadId").map(UploadId::new).map_err(broken)
+    }
+
+    pub(super) async fn part_put(&self, part: &PartRef, body: SealedBody) -> Result<StoredETag> {
+        let body = Outgoing::new(body, HELD_BYTES_MAX).await.map_err(BackendError::Body)?;
+        let response = self.uploaded(&part_call(part), &body, UPLOAD).await?;
+        etag(response.headers())
+    }
+
+    pub(super) async fn upload_completed(&self, request: CompleteUpload) -> Result<Written> {
+        let CompleteUpload { upload, parts, conditions } = request;
+        if !parts.is_sorted_by(|(one, _), (next, _)| one < next) {
+            return Err(BackendError::InvalidPartOrder);
+        }
+        let document = Writer::document("CompleteMultipartUpload", |writer| {
+            for (number, etag) in &parts {
+                writer.element("Part", |part| {
+                    part.text("PartNumber", &number.to_string());
+                    part.text("ETag", &format!("\"{etag}\""));
+                });
+            }
+        });
+        let call = with_write_conditions(upload_call(Method::POST, &upload).once().long(), &conditions)?;
+        let response = match self.ok(&call, &xml_body(document), UPLOAD).await {
+            Err(error) => return Err(self.unmet(error, &upload.bucket, &upload.key, &conditions).await),
+            Ok(response) => response,
+        };
+        let version_id = answer::version(response.headers());
+        let root = answer::xml(response, self.client.settings.timeouts.copy, UPLOAD).await?;
+        let etag = root.required("ETag").map_err(broken)?;
+        Ok(Written { etag: StoredETag::new(unquoted(etag)), version_id })
+    }
+
+    pub(super) async fn upload_aborted(&self, upload: &UploadRef) -> Result<()> {
+        self.ok(&upload_call(Method::DELETE, upload), &Outgoing::empty(), UPLOAD).await.map(drop)
+    }
+
+    pub(super) async fn parts_listed(&self, upload: &UploadRef, after: u32, max: u32) -> Result<PartsPage> {
+        let call = upload_call(Method::GET, upload)
+            .query("part-number-marker", &after.to_string())
+            .query("max-parts", &max.to_string());
+        let root = self.xml(&call, &Outgoing::empty(), UPLOAD).await?;
+        parts_page(&root).map_err(broken)
+    }
+
+    pub(super) async fn uploads_listed(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
+        let ListUploadsRequest { bucket, prefix, delimiter, key_marker, upload_id_marker, max } = request;
+        if max == 0 {
+            return Ok(UploadsPage::default());
+        }
+        let call = page_of(Call::bucket(Method::GET, &bucket).flag("uploads"), &prefix, delimiter.as_deref())
+            .query("max-uploads", &max.to_string())
+            .maybe_query("key-marker", key_marker.as_deref())
+            .maybe_query("upload-id-marker", upload_id_marker.as_ref().map(UploadId::as_str));
+        let root = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+        uploads_page(&root).map_err(broken)
+    }
+}
+
+fn parts_page(root: &Element) -> std::result::Result<PartsPage, XmlError> {
+    let mut parts = Vec::new();
+    for entry in root.all("Part") {
+        parts.push(PartInfo {
+            number: entry.number("PartNumber")?.try_into().map_err(|_| XmlError)?,
+            etag: StoredETag::new(unquoted(entry.required("ETag")?)),
+            stored_bytes: entry.number("Size")?,
+            last_modified: entry.time("LastModified")?,
+        });
+    }
+    Ok(PartsPage { parts, truncated: root.is_true("IsTruncated") })
+}
+
+fn uploads_page(root: &Element) -> std::result::Result<UploadsPage, XmlError> {
+    let names = Names::of(root);
+    let mut uploads = Vec::new();
+    for entry in root.all("Upload") {
+        uploads.push(ListedUpload {
+            key: names.plain(entry.required("Key")?),
+            upload_id: UploadId::new(entry.required("UploadId")?),
+            initiated: entry.time("Initiated")?,
+            storage_class: entry.filled("StorageClass").filter(|class| *class != "STANDARD").map(str::to_owned),
+        });
+    }
+    let next = root
+        .filled("NextKeyMarker")
+        .filter(|_| root.is_true("IsTruncated"))
+        .map(|key| (names.plain(key), UploadId::new(root.text("NextUploadIdMarker").unwrap_or_default())));
+    Ok(UploadsPage { uploads, common_prefixes: common_prefixes(&names, root)?, next })
+}

@@ -1,0 +1,66 @@
+//! A SeaweedFS of its own for a test program, started and ended by `tests/stores/seaweedfs.py`.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::Value;
+
+/// A running store. It ends when this is dropped, or with the test program: its standard input ends then.
+pub(crate) struct SeaweedFs {
+    process: Child,
+    told: Value,
+    _rest: BufReader<ChildStdout>,
+}
+
+impl SeaweedFs {
+    /// Starts one; takes some seconds.
+    pub(crate) fn start() -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/seaweedfs.py");
+        let mut process = Command::new("python3")
+            .arg(script)
+            .arg("--target")
+            .arg(target())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("apt-get install python3 python3-venv");
+        let mut output = BufReader::new(process.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("the script says where the store is");
+        let told = serde_json::from_str(&line).expect("the script says where the store is; its errors stand above");
+        Self { process, told, _rest: output }
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub(crate) fn endpoint(&self) -> &str {
+        self.text("endpoint")
+    }
+
+    /// Host and port.
+    pub(crate) fn authority(&self) -> &str {
+        self.endpoint().trim_start_matches("http://")
+    }
+
+    /// Id and secret of the access key that may do everything.
+    pub(crate) fn keys(&self) -> (&str, &str) {
+        (self.text("access_key"), self.text("secret_key"))
+    }
+
+    fn text(&self, field: &str) -> &str {
+        self.told[field].as_str().expect("a text")
+    }
+}
+
+impl Drop for SeaweedFs {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        self.process.wait().ok();
+    }
+}
+
+/// Cargo's target folder, from the place of this test program: `target/debug/deps/name`.
+fn target() -> PathBuf {
+    let program = std::env::current_exe().expect("a program knows its own path");
+    program.ancestors().nth(3).expect("target/debug/deps/name").to_owned()
+}
