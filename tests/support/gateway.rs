@@ -1,4 +1,5 @@
-//! The gateway as a user runs it: the built program, no configuration, its own empty folder, a free port.
+//! The gateway as a user runs it: the built program, its own empty folder, a free port; without a configuration, or over
+//! an S3 store.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -6,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::sign::Signer;
@@ -33,6 +35,24 @@ impl Gateway {
         for name in ["data", "work", "home"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
+        let (process, credentials) = launch(folder.path());
+        Self { folder, process, credentials }
+    }
+
+    /// Starts one with this configuration, which names no address. Its tenant `default` gets the access key of
+    /// [`CONFIGURED`], its key is that of all others: several over one store are replicas.
+    pub(crate) fn configured(backend: &Value, bucket_prefix: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("gateway").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        for name in ["data", "work", "home"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let (id, secret) = CONFIGURED;
+        let config = json!({
+            "crypto": {"key_seed": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="},
+            "tenants": [{"id": "default", "bucket_prefix": bucket_prefix, "access_keys": [{"id": id, "secret": secret}]}],
+            "backend": backend,
+        });
+        fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
         let (process, credentials) = launch(folder.path());
         Self { folder, process, credentials }
     }
@@ -110,12 +130,19 @@ impl Drop for Gateway {
     }
 }
 
-/// Starts the program over `folder/data` and reads what it prints until it has told endpoint and credentials.
+/// Starts the program over `folder/data`, or with `folder/config.json`, and reads what it prints until it has told endpoint and credentials.
 fn launch(folder: &Path) -> (Child, Credentials) {
     let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut process = Command::new(env!("CARGO_BIN_EXE_sealgate"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(folder.join("data"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sealgate"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    let config = folder.join("config.json");
+    let is_configured = config.exists();
+    if is_configured {
+        command.arg("--config").arg(config);
+    } else {
+        command.arg("--data").arg(folder.join("data"));
+    }
+    let mut process = command
         .env_clear()
         .env("RUST_BACKTRACE", "1")
         .current_dir(folder)
@@ -126,6 +153,9 @@ fn launch(folder: &Path) -> (Child, Credentials) {
         .unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let mut credentials = Credentials::default();
+    if is_configured {
+        (credentials.access_key, credentials.secret_key) = (CONFIGURED.0.to_owned(), CONFIGURED.1.to_owned());
+    }
     while !credentials.are_known() {
         let Some(Ok(line)) = lines.next() else {
             process.kill().ok();
@@ -143,6 +173,9 @@ fn launch(folder: &Path) -> (Child, Credentials) {
 impl Credentials {
     /// Takes what a printed line tells: `AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_ENDPOINT_URL=… aws …`.
     fn learn(&mut self, line: &str) {
+        if let Some((_, endpoint)) = line.split_once("serves S3 on ") {
+            endpoint.trim().clone_into(&mut self.endpoint);
+        }
         for word in line.split_whitespace() {
             match word.split_once('=') {
                 Some(("AWS_ACCESS_KEY_ID", value)) => value.clone_into(&mut self.access_key),
@@ -157,3 +190,6 @@ impl Credentials {
         [&self.access_key, &self.secret_key, &self.endpoint].iter().all(|value| !value.is_empty())
     }
 }
+
+/// Id and secret of the access key of a gateway that was configured.
+const CONFIGURED: (&str, &str) = ("AKIACONFIGURED", "a secret for tests");

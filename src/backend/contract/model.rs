@@ -19,7 +19,7 @@ enum Step {
 }
 
 /// `delimiter` is of one character, so that it is found wherever it stands.
-fn step(key: &'static str, delimiter: &'static str) -> impl Strategy<Value = Step> {
+fn step(key: &'static str, [prefix, delimiter]: [&'static str; 2]) -> impl Strategy<Value = Step> {
     let bytes = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..40),
         (any::<u8>(), 9_000..9_100_usize).prop_map(|(byte, length)| vec![byte; length]),
@@ -28,7 +28,7 @@ fn step(key: &'static str, delimiter: &'static str) -> impl Strategy<Value = Ste
         4 => (key, bytes).prop_map(|(key, bytes)| Step::Put(key, bytes)),
         2 => key.prop_map(Step::Delete),
         1 => (key, key).prop_map(|(from, to)| Step::Copy(from, to)),
-        1 => ("[ab/]{0,2}", prop::option::of(delimiter), 1..5_u32)
+        1 => (prefix, prop::option::of(delimiter), 1..5_u32)
             .prop_map(|(prefix, delimiter, max)| Step::List { prefix, delimiter, max }),
     ]
 }
@@ -86,10 +86,13 @@ pub(crate) async fn random_operations_agree_with_a_map(subject: &Subject) {
         }
     };
     // without keys under keys there are folders, and no other delimiter than theirs
-    let (key, delimiter) =
-        if subject.has(Feature::KeysUnderKeys) { ("[ab/é]{1,4}", "[/b]") } else { ("[abcé]{1,4}", "/") };
+    let (key, parts) = if subject.has(Feature::KeysUnderKeys) {
+        ("[ab/é]{1,4}", ["[ab/]{0,2}", "[/b]"])
+    } else {
+        ("[abcé]{1,4}", ["[ab]{0,2}", "/"])
+    };
     let config = Config { cases: 40, failure_persistence: None, ..Config::default() };
-    let steps = prop::collection::vec(step(key, delimiter), 1..60);
+    let steps = prop::collection::vec(step(key, parts), 1..60);
     tokio::task::block_in_place(|| {
         TestRunner::new(config)
             .run(&steps, |steps| {

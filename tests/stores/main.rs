@@ -1,0 +1,15 @@
+//! The running program over real stores: SeaweedFS with several volume servers, and a poor one.
+//!
+//! What holds over the local store must hold here; besides, what lies in the store is looked at directly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
+#![allow(clippy::print_stderr, reason = "a failed test shows what the gateway logged")]
+#![allow(clippy::format_collect, reason = "short texts; clarity before speed")]
+#![allow(dead_code, reason = "the support is shared with other test programs")]
+
+#[path = "../support/seaweedfs.rs"]
+mod seaweedfs;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clients;
+mod over;
