@@ -97,10 +97,10 @@ fn configured(paths: &config::Paths) -> anyhow::Result<Loaded> {
 /// What the command line says wins.
 fn overruled(mut config: Config, options: &Options) -> Config {
     if let Some(data) = &options.data {
-        if matches!(config.backend.store, Store::S3(_)) {
-            bail!("--data is the folder of a local store, and backend.type is s3");
+        match &mut config.backend.store {
+            Store::Local { path } => path.clone_from(data),
+            Store::S3(_) => tracing::warn!("--data is not used: it is the folder of a local store, and this one is S3"),
         }
-        config.backend.store = Store::Local { path: data.clone() };
     }
     if let Some(listen) = options.listen {
         config.listen.s3 = listen;
