@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 #![allow(clippy::print_stderr, reason = "a failed test shows what the gateway logged")]
 #![allow(clippy::format_collect, reason = "short texts; clarity before speed")]
-#![allow(dead_code, reason = "the support is shared with other test programs")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "the support is shared with other test programs")]
 
 #[path = "../support/seaweedfs.rs"]
 mod seaweedfs;

@@ -3,6 +3,8 @@
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde_json::{Value, json};
+
 use super::seaweedfs::SeaweedFs;
 use super::support::{Gateway, Request};
 
@@ -22,7 +24,16 @@ pub(crate) fn gateway() -> Gateway {
 
 /// A gateway that shares its names with all others of this prefix.
 pub(crate) fn replica(prefix: &str) -> Gateway {
-    Gateway::configured(&STORE.backend(&format!("{prefix}staging")), prefix)
+    Gateway::configured(&backend(STORE.endpoint(), prefix), prefix)
+}
+
+/// The `backend` section of a gateway over the store, which is reached at `endpoint`.
+pub(crate) fn backend(endpoint: &str, prefix: &str) -> Value {
+    let (id, secret) = STORE.keys();
+    json!({
+        "type": "s3", "endpoint": endpoint, "access_key_id": id, "secret_access_key": secret,
+        "staging_bucket": format!("{prefix}staging"),
+    })
 }
 
 /// A gateway with one bucket, `bucket`.

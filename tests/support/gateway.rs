@@ -41,6 +41,7 @@ impl Gateway {
 
     /// Starts one with this configuration, which names no address. Its tenant `default` gets the access key of
     /// [`CONFIGURED`], its key is that of all others: several over one store are replicas.
+    #[allow(dead_code, reason = "not every test program has a store of its own")]
     pub(crate) fn configured(backend: &Value, bucket_prefix: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("gateway").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         for name in ["data", "work", "home"] {

@@ -47,15 +47,6 @@ impl SeaweedFs {
         (self.text("access_key"), self.text("secret_key"))
     }
 
-    /// The `backend` section of a gateway over this store.
-    pub(crate) fn backend(&self, staging_bucket: &str) -> Value {
-        let (id, secret) = self.keys();
-        serde_json::json!({
-            "type": "s3", "endpoint": self.endpoint(), "access_key_id": id, "secret_access_key": secret,
-            "staging_bucket": staging_bucket,
-        })
-    }
-
     fn text(&self, field: &str) -> &str {
         self.told[field].as_str().expect("a text")
     }
