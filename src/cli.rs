@@ -1,10 +1,14 @@
 //! The command line: one file per command. Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.
 
+mod access_key;
 mod config_check;
+mod coordinator;
+mod coordinator_client;
 mod inspect;
 mod keygen;
 mod open;
 mod serve;
+mod tenant;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -35,6 +39,12 @@ enum Command {
     Open(open::Open),
     /// Tell what a sealed object says of itself: kind, key id, sizes, parts. Needs no key
     Inspect(inspect::Inspect),
+    /// Serve tenants to gateways, and let administrators change them
+    Coordinator(coordinator::Coordinator),
+    /// Tenants of a Coordinator: make, list, rotate, suspend, delete
+    Tenant(tenant::TenantCommand),
+    /// Access keys of a Coordinator's tenants: make, list, delete
+    AccessKey(access_key::AccessKeyCommand),
     /// Check the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -79,6 +89,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Keygen(keygen)) => keygen.run(),
         Some(Command::Open(open)) => open.run(),
         Some(Command::Inspect(inspect)) => inspect.run(),
+        Some(Command::Coordinator(coordinator)) => coordinator.run(),
+        Some(Command::Tenant(tenant)) => tenant.run(),
+        Some(Command::AccessKey(access_key)) => access_key.run(),
         Some(Command::Config(ConfigCommand::Check(check))) => check.run(),
         Some(Command::Config(ConfigCommand::Schema)) => config_check::print_schema(),
         Some(Command::Completions { shell }) => {

@@ -9,6 +9,7 @@
 //! - [`s3`]: the verbs; plaintext S3 on one side, sealed S3 on the other
 //! - `body`: sealing and opening of bodies in flight
 //! - [`keys`]: access keys, tenants' encryption keys, and how they stay fresh
+//! - [`coordinator`]: the service that gateways learn of their tenants from
 //! - [`coordinator_api`]: what the Coordinator and its clients say to each other
 //! - [`tenant`]: tenant ids, principals, and the mapping of bucket names
 //! - [`kmip`]: the key management system that holds seeds of private tenants
@@ -22,6 +23,7 @@ pub mod backend;
 mod body;
 pub mod cli;
 pub mod config;
+pub mod coordinator;
 pub mod coordinator_api;
 pub mod edge;
 pub mod keys;

@@ -36,7 +36,7 @@ impl Serve {
 
 /// The framework logs every refused request as an error, and requests with their signatures when asked for more: it
 /// stays silent.
-fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
+pub(super) fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?.add_directive("s3s=off".parse()?);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
