@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::json;
 
 use super::coordinator_client::{Call, Remote};
-use crate::coordinator_api::{AccessKeySpec, Tenant, TenantAccessKey};
+use crate::coordinator_api::{AccessKeySpec, Tenant, TenantAccessKey, WireSecret};
 use crate::tenant::TenantId;
 
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ impl Create {
         if remote.json {
             writeln!(out, "{}", serde_json::to_string_pretty(&key)?)?;
         } else {
-            let secret = key.secret.as_ref().map(|secret| secret.expose()).unwrap_or_default();
+            let secret = key.secret.as_ref().map(WireSecret::expose).unwrap_or_default();
             writeln!(out, "AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={secret}", key.id)?;
         }
         Ok(out.flush()?)

@@ -75,7 +75,7 @@ struct Serve {
 /// The database and its keys. The key-encryption key itself comes in `SEALGATE_COORDINATOR_KEK`, or in a file.
 #[derive(Debug, Args)]
 struct Stored {
-    /// The database: a file of SQLite, or postgresql://USER:PASSWORD@HOST/DATABASE (better by the variable)
+    /// The database: a file of SQLite, or `postgresql://USER:PASSWORD@HOST/DATABASE` (better by the variable)
     #[arg(
         long,
         env = "SEALGATE_COORDINATOR_DATABASE",

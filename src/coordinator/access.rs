@@ -159,11 +159,12 @@ pub(super) fn identities(certificate: &[u8]) -> Vec<String> {
     let mut found: Vec<_> = names.map(|name| format!("cn:{name}")).collect();
     if let Ok(Some(alternatives)) = certificate.subject_alternative_name() {
         for name in &alternatives.value.general_names {
-            match name {
-                GeneralName::DNSName(name) => found.push(format!("dns:{name}")),
-                GeneralName::URI(uri) => found.push(format!("uri:{uri}")),
-                GeneralName::RFC822Name(address) => found.push(format!("email:{address}")),
-                _ => {}
+            if let GeneralName::DNSName(name) = name {
+                found.push(format!("dns:{name}"));
+            } else if let GeneralName::URI(uri) = name {
+                found.push(format!("uri:{uri}"));
+            } else if let GeneralName::RFC822Name(address) = name {
+                found.push(format!("email:{address}"));
             }
         }
     }
@@ -179,7 +180,8 @@ pub fn new_token(name: &str, scopes: &[Scope]) -> Result<(Zeroizing<String>, ser
     getrandom::fill(&mut *bytes).map_err(|_| AccessError::Randomness)?;
     let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(*bytes);
     let token = Zeroizing::new(format!("sgc_{token}"));
-    let hash: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String =
+        Sha256::digest(token.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let scopes: BTreeSet<_> = scopes.iter().copied().collect();
     Ok((token, serde_json::json!({ "name": name, "sha256": hash, "scopes": scopes })))
 }

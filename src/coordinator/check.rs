@@ -12,11 +12,11 @@ use crate::seal::Seed;
 use crate::tenant::{BucketPrefix, Cidr, TenantId};
 
 /// The versions that a new tenant brings along: one of them is primary.
-pub(super) fn keys(keks: &Keks, id: &TenantId, keys: Vec<KeyVersion>) -> Result<Vec<SealedKey>, TenantsError> {
-    at_most(keys.len(), KEYS_MAX, "keys")?;
-    let is_single = keys.len() == 1;
-    let mut sealed: Vec<SealedKey> = Vec::with_capacity(keys.len());
-    for key in keys {
+pub(super) fn keys(keks: &Keks, id: &TenantId, versions: Vec<KeyVersion>) -> Result<Vec<SealedKey>, TenantsError> {
+    at_most(versions.len(), KEYS_MAX, "keys")?;
+    let is_single = versions.len() == 1;
+    let mut sealed: Vec<SealedKey> = Vec::with_capacity(versions.len());
+    for key in versions {
         if key.version == 0 || sealed.iter().any(|other| other.version == key.version) {
             return Err(wrong("keys", "versions are unique and start at 1"));
         }
@@ -81,13 +81,11 @@ pub(super) fn fragment_id(id: &str) -> Result<(), TenantsError> {
 
 /// The prefix that was asked for, or a random one: 12 characters and a dash leave 50 for the tenant's own names.
 pub(super) fn bucket_prefix(asked: Option<&str>) -> Result<BucketPrefix, TenantsError> {
-    match asked {
-        Some(text) => BucketPrefix::new(text).map_err(|error| wrong("bucket_prefix", &error.to_string())),
-        None => {
-            let text = format!("{}-", random_digits::<12>(b"abcdefghijklmnopqrstuvwxyz234567")?);
-            BucketPrefix::new(&text).map_err(|error| wrong("bucket_prefix", &error.to_string()))
-        }
-    }
+    let text = match asked {
+        Some(text) => text.to_owned(),
+        None => format!("{}-", random_digits::<12>(b"abcdefghijklmnopqrstuvwxyz234567")?),
+    };
+    BucketPrefix::new(&text).map_err(|error| wrong("bucket_prefix", &error.to_string()))
 }
 
 /// A fresh access key id.

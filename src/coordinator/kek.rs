@@ -57,7 +57,7 @@ impl Keks {
         let bytes = STANDARD.decode(sealed).map_err(|_| KekError::Damaged)?;
         let (id, rest) = bytes.split_first_chunk::<ID_BYTES>().ok_or(KekError::Damaged)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(KekError::Damaged)?;
-        let kek = self.find(id).ok_or_else(|| KekError::Unknown { id: hex(id) })?;
+        let kek = self.find(*id).ok_or_else(|| KekError::Unknown { id: hex(id) })?;
         let payload = Payload { msg: sealed, aad: &place.associated_data() };
         kek.cipher.decrypt(&Nonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| KekError::Damaged)
     }
@@ -67,8 +67,8 @@ impl Keks {
         STANDARD.decode(sealed).is_ok_and(|bytes| bytes.starts_with(&self.current.id))
     }
 
-    fn find(&self, id: &[u8; ID_BYTES]) -> Option<&Kek> {
-        std::iter::once(&self.current).chain(&self.old).find(|kek| kek.id == *id)
+    fn find(&self, id: [u8; ID_BYTES]) -> Option<&Kek> {
+        std::iter::once(&self.current).chain(&self.old).find(|kek| kek.id == id)
     }
 }
 
@@ -131,7 +131,7 @@ pub enum KekError {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 const KEY_BYTES: usize = 32;

@@ -58,7 +58,7 @@ impl Files {
     fn digest(&self) -> [u8; 32] {
         let files = [Some(&self.access), self.tls.ca.as_ref(), self.tls.cert.as_ref(), self.tls.key.as_ref()];
         let digests = files.into_iter().flatten().map(|file| Sha256::digest(std::fs::read(file).unwrap_or_default()));
-        digests.fold(Sha256::new(), |all, digest| all.chain_update(digest)).finalize().into()
+        digests.fold(Sha256::new(), Sha256::chain_update).finalize().into()
     }
 }
 

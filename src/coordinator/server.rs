@@ -56,8 +56,9 @@ async fn serve_one(
     permit: OwnedSemaphorePermit,
 ) {
     let _permit = permit;
-    // a delay of small answers helps nobody; the connection works without
-    let _ = connection.set_nodelay(true);
+    if let Err(error) = connection.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "small answers may be delayed");
+    }
     let ended = match tls {
         None => speak(connection, router.layer(Extension(Peer::default())), watcher).await,
         Some(config) => {

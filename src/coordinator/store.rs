@@ -219,7 +219,7 @@ fn after_all(prefix: &str) -> String {
 fn new_epoch() -> Result<String, StoreError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| StoreError::Damaged("no randomness from the operating system"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
 }
 
 fn unix_seconds(time: SystemTime) -> i64 {

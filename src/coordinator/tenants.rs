@@ -75,27 +75,22 @@ impl Tenants {
             return Err(check::wrong("id", "is another one than in the path"));
         }
         let status = servable(spec.status)?;
-        match condition {
-            Precondition::Absent => self.create(id, spec, status).await,
-            _ => {
-                if !spec.keys.is_empty() || spec.key_seed.is_some() || !spec.access_keys.is_empty() {
-                    return Err(TenantsError::KeysStay);
-                }
-                self.change(id, condition, |record| {
-                    let same_prefix = spec.bucket_prefix.as_ref().is_none_or(|asked| *asked == record.bucket_prefix);
-                    if spec.zero_knowledge != record.zero_knowledge
-                        || spec.fragment_id != record.fragment_id
-                        || !same_prefix
-                    {
-                        return Err(TenantsError::Unchangeable);
-                    }
-                    record.status = status;
-                    Ok(())
-                })
-                .await
-                .map(|(tenant, ())| tenant)
-            }
+        if condition == Precondition::Absent {
+            return self.create(id, spec, status).await;
         }
+        if !spec.keys.is_empty() || spec.key_seed.is_some() || !spec.access_keys.is_empty() {
+            return Err(TenantsError::KeysStay);
+        }
+        let replaced = self.change(id, condition, |record| {
+            let same_prefix = spec.bucket_prefix.as_ref().is_none_or(|asked| *asked == record.bucket_prefix);
+            let same_kind = spec.zero_knowledge == record.zero_knowledge && spec.fragment_id == record.fragment_id;
+            if !same_prefix || !same_kind {
+                return Err(TenantsError::Unchangeable);
+            }
+            record.status = status;
+            Ok(())
+        });
+        Ok(replaced.await?.0)
     }
 
     /// Changes what can be changed.

@@ -50,8 +50,8 @@ fn tokens_are_added_to_the_file_one_after_another() {
     let access = Access::parse(&std::fs::read(&file).unwrap()).unwrap();
     let names = made.map(|(token, _)| access.by_token(&token, SystemTime::now()).unwrap().name.clone());
     assert_eq!(names, ["a", "b"]);
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o600);
+    let rights = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(rights & 0o777, 0o600);
 }
 
 #[test]

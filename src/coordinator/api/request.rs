@@ -25,7 +25,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         let bytes = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, app));
         let bytes = bytes.await.map_err(|_| ApiError::BodyTimeout.into_response())?;
-        let bytes = bytes.map_err(|rejection| rejection.into_response())?;
+        let bytes = bytes.map_err(axum::response::IntoResponse::into_response)?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         parse(text).map(Self).map_err(ApiError::into_response)
     }

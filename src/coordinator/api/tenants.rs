@@ -43,9 +43,10 @@ pub(super) async fn put(
 ) -> Result<Response, ApiError> {
     let id = tenant_id(&id)?;
     let tenant = app.tenants.put(&id, spec, condition).await?;
-    let (status, what) = match condition {
-        Precondition::Absent => (StatusCode::CREATED, "a tenant was created"),
-        _ => (StatusCode::OK, "a tenant was replaced"),
+    let (status, what) = if condition == Precondition::Absent {
+        (StatusCode::CREATED, "a tenant was created")
+    } else {
+        (StatusCode::OK, "a tenant was replaced")
     };
     tracing::info!(by = caller.name, tenant = %id, revision = tenant.revision, "{what}");
     Ok(tagged(json(status, &tenant), &app, tenant.revision))

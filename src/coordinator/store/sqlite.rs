@@ -96,6 +96,10 @@ impl Store for SqliteStore {
     }
 
     async fn refresh(&self) -> Result<State, StoreError> {
+        #[allow(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is not general enough in its lifetime"
+        )]
         let state = self.read(|session| session.state()).await?;
         advance(&self.inner.known, &state);
         Ok(state)

@@ -43,13 +43,12 @@ impl Session {
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         statements.fetch_add(1, Ordering::Relaxed);
         let known = self.prepared.lock().await.get(text).cloned();
-        let statement = match known {
-            Some(statement) => statement,
-            None => {
-                let statement = self.client.prepare(text).await?;
-                self.prepared.lock().await.insert(text, statement.clone());
-                statement
-            }
+        let statement = if let Some(statement) = known {
+            statement
+        } else {
+            let statement = self.client.prepare(text).await?;
+            self.prepared.lock().await.insert(text, statement.clone());
+            statement
         };
         Ok(self.client.query(&statement, params).await?)
     }
