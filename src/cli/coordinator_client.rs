@@ -24,22 +24,28 @@ use crate::coordinator_api::Problem;
 #[derive(Debug, Args)]
 pub(super) struct Remote {
     /// The Coordinator
-    #[arg(long, env = "SEALGATE_COORDINATOR_URL", value_name = "URL", default_value = "http://127.0.0.1:8002")]
+    #[arg(
+        global = true,
+        long,
+        env = "SEALGATE_COORDINATOR_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8002"
+    )]
     url: Uri,
     /// File with the token [default: the variable `SEALGATE_COORDINATOR_TOKEN`]
-    #[arg(long, env = "SEALGATE_COORDINATOR_TOKEN_FILE", value_name = "FILE")]
+    #[arg(global = true, long, env = "SEALGATE_COORDINATOR_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// The authorities of the Coordinator's certificate, PEM [default: the system's]
-    #[arg(long, env = "SEALGATE_COORDINATOR_CA", value_name = "FILE")]
+    #[arg(global = true, long, env = "SEALGATE_COORDINATOR_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
     /// A client certificate, PEM, in place of a token
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(global = true, long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
     /// The private key of the client certificate, PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(global = true, long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(global = true, long)]
     pub(super) json: bool,
 }
 

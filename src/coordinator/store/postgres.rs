@@ -174,7 +174,7 @@ impl Store for PostgresStore {
     async fn reseal(&self, id: &TenantId, revision: u64, document: &str) -> Result<bool, StoreError> {
         let revision = to_column(revision)?;
         self.change(async |transaction| {
-            Ok(transaction.execute(sql::RESEAL, &[&id.as_str(), &revision, &document]).await? == 1)
+            Ok(transaction.execute(sql::RESEAL, &[&document, &id.as_str(), &revision]).await? == 1)
         })
         .await
     }

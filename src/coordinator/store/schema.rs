@@ -66,7 +66,8 @@ CREATE TABLE gateways (
 );
 ";
 
-/// What both databases understand alike: parameters are `$1`, `$2`, …
+/// What both databases understand alike. Parameters are `$1`, `$2`, … in the order in which they first appear, for to
+/// SQLite these are names, which it numbers as it meets them.
 pub(super) mod sql {
     pub(crate) const STATE: &str = "SELECT epoch, revision, floor, schema_version FROM coordinator";
     pub(crate) const FOUND: &str = "INSERT INTO coordinator (one, schema_version, epoch, revision, floor, tombstones) \
@@ -94,7 +95,7 @@ pub(super) mod sql {
     pub(crate) const COMPACT: &str = "DELETE FROM tenants WHERE document IS NULL AND revision <= $1";
     pub(crate) const RAISE_FLOOR: &str = "UPDATE coordinator SET floor = $1, tombstones = tombstones - $2";
     pub(crate) const RESEAL: &str =
-        "UPDATE tenants SET document = $3 WHERE id = $1 AND revision = $2 AND document IS NOT NULL";
+        "UPDATE tenants SET document = $1 WHERE id = $2 AND revision = $3 AND document IS NOT NULL";
     pub(crate) const SET_CHECK: &str = "UPDATE coordinator SET kek_check = coalesce(kek_check, $1) RETURNING kek_check";
     pub(crate) const RENEW_CHECK: &str = "UPDATE coordinator SET kek_check = $1";
     pub(crate) const RENEW_EPOCH: &str = "UPDATE coordinator SET epoch = $1";

@@ -132,7 +132,7 @@ impl Store for SqliteStore {
     async fn reseal(&self, id: &TenantId, revision: u64, document: &str) -> Result<bool, StoreError> {
         let (id, document) = (id.clone(), document.to_owned());
         self.change(move |session, _| {
-            let changed = session.execute(sql::RESEAL, params![id.as_str(), to_column(revision)?, document])?;
+            let changed = session.execute(sql::RESEAL, params![document, id.as_str(), to_column(revision)?])?;
             Ok(changed == 1)
         })
         .await
