@@ -25,8 +25,8 @@ fn tenant_with_secrets(service: &Service) -> Vec<Vec<u8>> {
     let all = done(service.get("/v1/tenants/t1")).to_string();
     assert!(seeds.iter().chain(&secrets[..2]).all(|secret| all.contains(secret)), "the gateway sees them: {all}");
     let decoded = seeds.iter().map(|seed| STANDARD.decode(seed).unwrap());
-    let forms =
-        decoded.flat_map(|seed| [seed.iter().map(|b| format!("{b:02x}")).collect::<String>().into_bytes(), seed]);
+    let hex = |seed: &[u8]| seed.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let forms = decoded.flat_map(|seed| [hex(&seed).into_bytes(), seed]);
     let texts = seeds.iter().chain(&secrets).map(|text| text.clone().into_bytes());
     forms.chain(texts).chain([kek(7).into_bytes(), vec![7; 32]]).collect()
 }
