@@ -39,10 +39,10 @@ pub(super) struct Remote {
     #[arg(global = true, long, env = "SEALGATE_COORDINATOR_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
     /// A client certificate, PEM, in place of a token
-    #[arg(global = true, long, value_name = "FILE", requires = "key")]
+    #[arg(global = true, id = "client_cert", long = "cert", value_name = "FILE", requires = "client_key")]
     cert: Option<PathBuf>,
     /// The private key of the client certificate, PEM
-    #[arg(global = true, long, value_name = "FILE", requires = "cert")]
+    #[arg(global = true, id = "client_key", long = "key", value_name = "FILE", requires = "client_cert")]
     key: Option<PathBuf>,
     /// Print JSON
     #[arg(global = true, long)]
