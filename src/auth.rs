@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
@@ -44,9 +44,23 @@ impl Guarded {
     pub async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         match refusal(&request) {
             Some(error) => error.to_http_response().map_err(|error| HttpError::from_std_error(Box::new(error))),
-            None => self.service.call(request).await,
+            None => self.service.call(request).await.map(in_words_of_s3),
         }
     }
+}
+
+/// A form that breaks the policy it is signed with is denied by S3; the framework says that the policy is at fault.
+fn in_words_of_s3(answer: HttpResponse) -> HttpResponse {
+    let breaks_its_policy = |body: &[u8]| {
+        let has = |text: &str| body.windows(text.len()).any(|window| window == text.as_bytes());
+        has("<Code>InvalidPolicyDocument</Code>") && has("<Message>Policy condition ")
+    };
+    if answer.status() == StatusCode::BAD_REQUEST && answer.body().bytes().is_some_and(|body| breaks_its_policy(&body))
+    {
+        let denied = s3_error!(AccessDenied, "Invalid according to Policy: Policy Condition failed");
+        return denied.to_http_response().unwrap_or(answer);
+    }
+    answer
 }
 
 /// The framework's limits. What it buffers is bounded here: XML, form fields, one signed chunk.
