@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::auth::{Guarded, guard};
+use crate::auth::{self, Guarded, guard};
 use crate::backend::local::LocalStore;
 use crate::backend::s3::{S3Settings, S3Store};
 use crate::backend::{Backend, BackendError, BucketName};
@@ -66,7 +66,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         following.spawn(live.clone().run());
     }
     following.spawn(Reload::new(watcher, live.clone(), Vec::new()).run());
-    let service = guard(gateway, Arc::clone(&live.access_keys));
+    let service = guard(gateway, Arc::clone(&live.access_keys), auth_rules(&config));
     edge::serve(listener, edge::Plain, service, edge_config(&config), shutdown()?).await;
     sweeping.abort();
     following.shutdown().await;
@@ -128,6 +128,10 @@ async fn create_staging(backend: &dyn Backend, staging: &BucketName) -> anyhow::
         Ok(()) | Err(BackendError::BucketAlreadyExists) => Ok(()),
         Err(error) => Err(error).with_context(|| format!("cannot create the staging bucket {staging}")),
     }
+}
+
+fn auth_rules(config: &Config) -> auth::Rules {
+    auth::Rules { sigv2_presigned: config.auth.allow_sigv2_presigned }
 }
 
 fn edge_config(config: &Config) -> edge::Config {

@@ -2,8 +2,12 @@
 //!
 //! [`guard`] is the only way to a service, and takes the access keys by value: a gateway without authentication cannot
 //! be built. The framework verifies `SigV4` in headers, presigned URLs, aws-chunked bodies and forms, refuses unsigned
-//! `x-amz-*` headers, and bounds clock skew (15 minutes) and presigned lifetimes (7 days). Ours are: `SigV2` refused in words
-//! that help, session tokens refused, conditions of access keys, forms that do not say how long they are.
+//! `x-amz-*` headers, and bounds clock skew (15 minutes) and presigned lifetimes (7 days). Ours are: `SigV2` ([`sigv2`]),
+//! public buckets ([`public`]), session tokens refused, conditions of access keys, forms that do not say how long they
+//! are.
+
+mod public;
+mod sigv2;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,16 +28,24 @@ use crate::tenant::Principal;
 #[derive(Clone)]
 pub struct Guarded {
     service: S3Service,
+    rules: Rules,
+}
+
+/// What an operator may allow beyond Signature Version 4.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// presigned URLs of signature version 2
+    pub sigv2_presigned: bool,
 }
 
 /// Puts authentication in front of an S3 implementation.
 #[must_use]
-pub fn guard(s3: impl S3, access_keys: Arc<LiveAccessKeys>) -> Guarded {
+pub fn guard(s3: impl S3, access_keys: Arc<LiveAccessKeys>, rules: Rules) -> Guarded {
     let mut builder = S3ServiceBuilder::new(s3);
-    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(framework_config()))));
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(framework_config(rules)))));
     builder.set_auth(Secrets(Arc::clone(&access_keys)));
     builder.set_access(Access(access_keys));
-    Guarded { service: builder.build() }
+    Guarded { service: builder.build(), rules }
 }
 
 impl Guarded {
@@ -42,7 +54,7 @@ impl Guarded {
     /// # Errors
     /// What the framework cannot even put into an answer; the connection ends.
     pub async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        match refusal(&request) {
+        match refusal(&request, self.rules) {
             Some(error) => error.to_http_response().map_err(|error| HttpError::from_std_error(Box::new(error))),
             None => self.service.call(request).await.map(in_words_of_s3),
         }
@@ -64,25 +76,21 @@ fn in_words_of_s3(answer: HttpResponse) -> HttpResponse {
 }
 
 /// The framework's limits. What it buffers is bounded here: XML, form fields, one signed chunk.
-fn framework_config() -> S3Config {
+fn framework_config(rules: Rules) -> S3Config {
     let mut config = S3Config::default();
     config.xml_max_body_size = XML_BYTES_MAX;
     config.form_max_fields_size = FORM_FIELDS_BYTES_MAX;
     config.aws_chunked_stream_max_chunk_size = SIGNED_CHUNK_BYTES_MAX;
     config.custom_route_max_body_size = None;
+    config.enable_sig_v2 = rules.sigv2_presigned;
     config.sig_v4_allowed_services = vec!["s3".to_owned()];
     config
 }
 
 /// What is refused before the framework looks at a request.
-fn refusal<B>(request: &Request<B>) -> Option<S3Error> {
-    if is_sigv2(request) {
-        return Some(s3_error!(
-            InvalidRequest,
-            "The authorization mechanism you have provided (Signature Version 2) is not supported. Please use \
-             AWS4-HMAC-SHA256: in boto3 Config(signature_version='s3v4'), in aws-cli \
-             `aws configure set default.s3.signature_version s3v4`, in s3cmd `signature_v2 = False`."
-        ));
+fn refusal<B>(request: &Request<B>, rules: Rules) -> Option<S3Error> {
+    if let Some(error) = sigv2::refusal(request, rules.sigv2_presigned, SystemTime::now()) {
+        return Some(error);
     }
     if let Some(region) = wrong_region(request) {
         return Some(expecting_region(region));
@@ -95,15 +103,6 @@ fn refusal<B>(request: &Request<B>) -> Option<S3Error> {
         return Some(s3_error!(MissingContentLength));
     }
     None
-}
-
-fn is_sigv2<B>(request: &Request<B>) -> bool {
-    let in_header = request.headers().get(AUTHORIZATION).is_some_and(|value| value.as_bytes().starts_with(b"AWS "));
-    let in_query = request.uri().query().is_some_and(|query| {
-        let has = |wanted: &str| query.split('&').any(|pair| pair.split('=').next() == Some(wanted));
-        has("AWSAccessKeyId") && has("Signature")
-    });
-    in_header || in_query
 }
 
 /// The region that a request was signed for, if it is none: s3cmd asks for `US` until it is told better.
@@ -144,9 +143,11 @@ struct Access(Arc<LiveAccessKeys>);
 #[async_trait::async_trait]
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let credentials = context.credentials().ok_or_else(|| s3_error!(AccessDenied, "Requests must be signed."))?;
-        let id = credentials.access_key.clone();
-        let principal = admitted(&self.0.snapshot(), &id, context)?;
+        let keys = self.0.snapshot();
+        let principal = match context.credentials().map(|credentials| credentials.access_key.clone()) {
+            Some(id) => admitted(&keys, &id, context)?,
+            None => public::admitted(&keys, context)?,
+        };
         context.extensions_mut().insert(principal);
         Ok(())
     }

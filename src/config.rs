@@ -253,7 +253,7 @@ impl Reading {
         let backend = backend::convert(&mut raw.backend, problems);
         let listen = sections::listen(&raw.listen, problems);
         let limits = sections::limits(&raw.limits, problems);
-        let auth = sections::auth(&raw.auth, problems);
+        let auth = sections::auth(&raw.auth);
         let access_keys = raw.tenants.take().map(|tenants| tenants::convert(tenants, problems));
         let is_shared = backend.as_ref().is_some_and(|backend| matches!(backend.store, Store::S3(_)));
         let is_generated = matches!(keys, Some(KeySettings::Generated));

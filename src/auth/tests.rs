@@ -8,12 +8,17 @@ fn request(method: Method, uri: &str, headers: &[(&str, &str)]) -> Request<()> {
     builder.body(()).unwrap()
 }
 
+/// Why a request is refused before the framework looks at it, where nothing beyond the default is allowed.
+fn refused(request: &Request<()>) -> Option<S3Error> {
+    refusal(request, Rules::default())
+}
+
 #[test]
 fn sigv2_is_refused_with_words_that_help() {
     let in_header = request(Method::GET, "/b/k", &[("authorization", "AWS AKIA:c2ln")]);
     let in_query = request(Method::GET, "/b/k?AWSAccessKeyId=AKIA&Signature=c2ln&Expires=1", &[]);
-    for refused in [in_header, in_query] {
-        let error = refusal(&refused).unwrap();
+    for signed in [in_header, in_query] {
+        let error = refused(&signed).unwrap();
         assert!(error.message().unwrap().contains("s3v4"), "{error:?}");
     }
 }
@@ -21,22 +26,49 @@ fn sigv2_is_refused_with_words_that_help() {
 #[test]
 fn a_form_must_say_how_long_it_is() {
     let kind = ("content-type", "Multipart/Form-Data; boundary=x");
-    let error = refusal(&request(Method::POST, "/b", &[kind])).unwrap();
+    let error = refused(&request(Method::POST, "/b", &[kind])).unwrap();
     assert_eq!(error.code().as_str(), "MissingContentLength");
-    assert!(refusal(&request(Method::POST, "/b", &[kind, ("content-length", "10")])).is_none());
+    assert!(refused(&request(Method::POST, "/b", &[kind, ("content-length", "10")])).is_none());
 }
 
 #[test]
 fn a_region_that_is_none_is_refused_with_the_right_one() {
     let signed =
         |region| format!("AWS4-HMAC-SHA256 Credential=AKIA/20261122/{region}/s3/aws4_request, SignedHeaders=host");
-    let error = refusal(&request(Method::GET, "/b", &[("authorization", &signed("US"))])).unwrap();
+    let error = refused(&request(Method::GET, "/b", &[("authorization", &signed("US"))])).unwrap();
     assert_eq!(error.headers().unwrap()["x-amz-bucket-region"], "us-east-1");
-    assert!(refusal(&request(Method::GET, "/b", &[("authorization", &signed("eu-west-1"))])).is_none());
+    assert!(refused(&request(Method::GET, "/b", &[("authorization", &signed("eu-west-1"))])).is_none());
 }
 
 #[test]
 fn other_requests_go_on_to_the_framework() {
     let uri = "/b/k?X-Amz-Signature=00&prefix=AWSAccessKeyId";
-    assert!(refusal(&request(Method::GET, uri, &[("authorization", "AWS4-HMAC-SHA256 Credential=x")])).is_none());
+    assert!(refused(&request(Method::GET, uri, &[("authorization", "AWS4-HMAC-SHA256 Credential=x")])).is_none());
+}
+
+const NOW: u64 = 1_800_000_000;
+
+fn presigned_sigv2(rest: &str) -> Option<S3Error> {
+    let url = request(Method::GET, &format!("/b/k?AWSAccessKeyId=AKIA&Signature=c2ln{rest}"), &[]);
+    sigv2::refusal(&url, true, SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(NOW))
+}
+
+#[test]
+fn a_url_of_sigv2_goes_on_to_the_framework_where_it_is_allowed() {
+    assert!(presigned_sigv2(&format!("&Expires={}&versionId=v", NOW + 604_800)).is_none());
+    let in_header = request(Method::GET, "/b/k", &[("authorization", "AWS AKIA:c2ln")]);
+    assert!(sigv2::refusal(&in_header, true, SystemTime::now()).is_some());
+}
+
+#[test]
+fn a_url_of_sigv2_ends_within_seven_days() {
+    assert!(presigned_sigv2(&format!("&Expires={}", NOW + 604_801)).is_some());
+    assert!(presigned_sigv2(&format!("&%45xpires={}", NOW + 604_801)).is_some());
+}
+
+#[test]
+fn a_url_of_sigv2_has_no_parameter_that_was_not_signed() {
+    for name in ["retention", "legal-hold", "attributes", "x-id", "%72etention"] {
+        assert!(presigned_sigv2(&format!("&Expires={NOW}&{name}")).is_some(), "{name}");
+    }
 }

@@ -222,6 +222,9 @@ pub(super) struct RawTenant {
     /// What its bucket names start with on the backend. No tenant's prefix may begin another's.
     #[serde(default)]
     pub(super) bucket_prefix: String,
+    /// Its buckets whose objects anyone may read without signing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) public_read_buckets: Vec<String>,
 }
 
 /// An access key.

@@ -62,11 +62,8 @@ pub(super) fn limits(raw: &RawLimits, problems: &mut Vec<Problem>) -> Limits {
     Limits { in_flight_requests_max, in_flight_bytes_max }
 }
 
-/// The rules of signing; what is wrong is added to `problems`.
-pub(super) fn auth(raw: &RawAuth, problems: &mut Vec<Problem>) -> Auth {
-    if raw.allow_sigv2_presigned {
-        problems.push(Problem::NotAvailable { path: "auth.allow_sigv2_presigned".into() });
-    }
+/// The rules of signing.
+pub(super) fn auth(raw: &RawAuth) -> Auth {
     Auth { allow_sigv2_presigned: raw.allow_sigv2_presigned }
 }
 

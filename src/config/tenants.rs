@@ -18,6 +18,7 @@ pub(super) fn convert(raw: Vec<RawTenant>, problems: &mut Vec<Problem>) -> Acces
     let mut keys = Vec::new();
     let mut ids = BTreeSet::new();
     let mut prefixes = BTreeMap::new();
+    let mut public = Vec::new();
     for (at, tenant) in raw.into_iter().enumerate() {
         let path = format!("tenants[{at}]");
         let id: Option<TenantId> = parsed(&tenant.id, &format!("{path}.id"), problems);
@@ -29,6 +30,13 @@ pub(super) fn convert(raw: Vec<RawTenant>, problems: &mut Vec<Problem>) -> Acces
         }
         for (at, key) in tenant.access_keys.into_iter().enumerate() {
             keys.extend(access_key(&id, &prefix, key, &format!("{path}.access_keys[{at}]"), problems));
+        }
+        for (at, bucket) in tenant.public_read_buckets.into_iter().enumerate() {
+            let path = format!("{path}.public_read_buckets[{at}]");
+            match prefix.to_backend(&bucket) {
+                Ok(_) => public.push((id.clone(), prefix.clone(), bucket, path)),
+                Err(error) => problems.push(Problem::Value { path, reason: error.to_string() }),
+            }
         }
         if let Some(other) = prefixes.insert(prefix.clone(), id.clone()) {
             problems.push(overlap(&id, &other));
@@ -43,10 +51,16 @@ pub(super) fn convert(raw: Vec<RawTenant>, problems: &mut Vec<Problem>) -> Acces
             problems.push(overlap(other, id));
         }
     }
-    AccessKeys::new(keys).unwrap_or_else(|error| {
+    let mut keys = AccessKeys::new(keys).unwrap_or_else(|error| {
         problems.push(Problem::Value { path: "tenants".into(), reason: error.to_string() });
         AccessKeys::default()
-    })
+    });
+    for (tenant, prefix, bucket, path) in public {
+        if let Err(error) = keys.make_public(&tenant, &prefix, &bucket) {
+            problems.push(Problem::Value { path, reason: error.to_string() });
+        }
+    }
+    keys
 }
 
 fn access_key(
@@ -115,3 +129,6 @@ fn is_id_byte(b: u8) -> bool {
 
 const ACCESS_KEY_ID_BYTES_MAX: usize = 128;
 const SECRET_BYTES_MIN: usize = 8;
+
+#[cfg(test)]
+mod tests;

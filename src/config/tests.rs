@@ -158,8 +158,6 @@ fn what_this_version_does_not_do_is_refused_by_name() {
     assert_eq!(problems(&remote(&kms())), ["not available in this version: crypto.mode remote-multi-keys"]);
     assert_eq!(refused(&json!({"audit": {"sinks": []}})), "not available in this version: audit.sinks");
     assert_eq!(refused(&json!({"telemetry": {"x": 1}})), "not available in this version: telemetry.x");
-    let presigned = json!({"auth": {"allow_sigv2_presigned": true}});
-    assert_eq!(refused(&presigned), "not available in this version: auth.allow_sigv2_presigned");
     let policy = json!([{"id": "a", "access_keys": [{"id": "k", "secret": "long enough", "policy": {}}]}]);
     assert_eq!(
         refused(&json!({"crypto": {"key_seed": SEED}, "tenants": policy})),

@@ -19,6 +19,7 @@ use crate::tenant::{BucketPrefix, Cidr, Principal, TenantId};
 #[derive(Default)]
 pub struct AccessKeys {
     by_id: HashMap<Arc<str>, Arc<AccessKey>>,
+    public_buckets: HashMap<String, Principal>,
 }
 
 impl AccessKeys {
@@ -34,7 +35,33 @@ impl AccessKeys {
                 return Err(RepeatedAccessKey { id });
             }
         }
-        Ok(Self { by_id })
+        Ok(Self { by_id, public_buckets: HashMap::new() })
+    }
+
+    /// Lets anyone read the objects of a tenant's bucket, by the name that clients say.
+    ///
+    /// # Errors
+    /// [`RepeatedPublicBucket`] when another tenant has made one of this name public: whose it is could not be told.
+    pub fn make_public(
+        &mut self,
+        tenant: &TenantId,
+        prefix: &BucketPrefix,
+        bucket: &str,
+    ) -> Result<(), RepeatedPublicBucket> {
+        let principal =
+            Principal { tenant: tenant.clone(), access_key_id: ANONYMOUS.into(), bucket_prefix: prefix.clone() };
+        match self.public_buckets.insert(bucket.to_owned(), principal) {
+            Some(other) if other.tenant != *tenant => {
+                Err(RepeatedPublicBucket { bucket: bucket.to_owned(), other: other.tenant })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Who reads from a public bucket without signing.
+    #[must_use]
+    pub fn public_bucket(&self, bucket: &str) -> Option<&Principal> {
+        self.public_buckets.get(bucket)
     }
 
     /// The key of this id.
@@ -156,6 +183,19 @@ pub struct RepeatedAccessKey {
     /// the id
     pub id: Arc<str>,
 }
+
+/// Two tenants make a bucket of one name public.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("bucket `{bucket}` is public for tenant `{other}` too")]
+pub struct RepeatedPublicBucket {
+    /// the bucket
+    pub bucket: String,
+    /// the other tenant
+    pub other: TenantId,
+}
+
+/// Stands for the access key id of a request without one; no access key can have it.
+const ANONYMOUS: &str = "(anonymous)";
 
 #[cfg(test)]
 mod tests;

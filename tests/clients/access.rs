@@ -1,6 +1,9 @@
-//! Who gets in: `SigV4` by header and by presigned URL, and every way of not being let in.
+//! Who gets in: `SigV4` by header and by presigned URL, what an operator may allow beyond it, and every way of not being
+//! let in.
 
 use std::time::Duration;
+
+use serde_json::json;
 
 use crate::support::{Gateway, Payload, Request, Signer};
 
@@ -149,9 +152,9 @@ fn an_operation_that_cannot_be_served_says_so() {
     let gateway = Gateway::with_bucket();
     gateway.put("/bucket/key", b"plain");
     let operations = [
-        ("GET", "/bucket?website"),
-        ("GET", "/bucket?replication"),
-        ("DELETE", "/bucket?lifecycle"),
+        ("GET", "/bucket?inventory&id=a"),
+        ("DELETE", "/bucket?publicAccessBlock"),
+        ("GET", "/bucket/key?retention"),
         ("GET", "/bucket/key?torrent"),
         ("POST", "/bucket/key?restore"),
     ];
@@ -199,4 +202,52 @@ fn a_region_that_is_none_is_answered_with_the_right_one() {
     *authorization = authorization.replace("us-east-1", "US");
     let text = signed.send(gateway.address()).is_error(400, "AuthorizationHeaderMalformed");
     assert!(text.contains("<Region>us-east-1</Region>"), "{text}");
+}
+
+/// A tenant that has made one of its two buckets public.
+fn with_public_bucket() -> Gateway {
+    let tenant = json!({"bucket_prefix": "acme-", "public_read_buckets": ["public"]});
+    let gateway = Gateway::with_tenant(&json!({}), &tenant);
+    for bucket in ["public", "private"] {
+        gateway.call(Request::new("PUT", &format!("/{bucket}"))).succeeds();
+        gateway.put(&format!("/{bucket}/key"), b"plain");
+    }
+    gateway
+}
+
+#[test]
+fn anyone_reads_objects_of_a_public_bucket() {
+    let gateway = with_public_bucket();
+    let unsigned = |method, path| Request::new(method, path).send(gateway.address());
+    assert_eq!(unsigned("GET", "/public/key").succeeds(), b"plain");
+    assert_eq!(unsigned("HEAD", "/public/key").status, 200);
+    let range = Request::new("GET", "/public/key").header("range", "bytes=1-2").send(gateway.address());
+    assert_eq!((range.status, range.body.as_slice()), (206, &b"la"[..]));
+    unsigned("GET", "/public/other").is_error(404, "NoSuchKey");
+}
+
+#[test]
+fn nothing_but_reading_is_done_for_who_does_not_sign() {
+    let gateway = with_public_bucket();
+    let paths = [
+        ("GET", "/private/key"),
+        ("GET", "/public"),
+        ("GET", "/public?list-type=2"),
+        ("GET", "/"),
+        ("PUT", "/public/key"),
+        ("DELETE", "/public/key"),
+        ("POST", "/public/key?uploads"),
+        ("GET", "/public/key?tagging"),
+        ("GET", "/public/key?attributes"),
+        ("GET", "/public/key?versionId=null"),
+        ("GET", "/acme-public/key"),
+    ];
+    for (method, path) in paths {
+        Request::new(method, path).send(gateway.address()).is_error(403, "AccessDenied");
+    }
+    let copied = Request::new("PUT", "/public/copy").header("x-amz-copy-source", "/private/key");
+    copied.send(gateway.address()).is_error(403, "AccessDenied");
+    let overridden = Request::new("GET", "/public/key?response-content-type=text/html").send(gateway.address());
+    overridden.is_error(400, "InvalidRequest");
+    assert_eq!(gateway.get("/public/key").succeeds(), b"plain");
 }

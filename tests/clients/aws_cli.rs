@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::process::Stdio;
 
+use serde_json::json;
+
 use crate::support::{Content, Gateway, Ran, Request};
 
 /// Uploads a file, downloads it, compares.
@@ -111,6 +113,24 @@ fn a_url_presigned_with_sigv2_tells_the_setting_that_helps() {
     let refused = open(&gateway, &url).send(gateway.address());
     assert!((400..500).contains(&refused.status), "{}", refused.text());
     assert!(refused.text().contains("signature_version") && refused.text().contains("s3v4"), "{}", refused.text());
+}
+
+#[test]
+fn a_url_presigned_with_sigv2_is_opened_where_the_operator_allows_it() {
+    let gateway = Gateway::with_tenant(&json!({"auth": {"allow_sigv2_presigned": true}}), &json!({}));
+    gateway.aws(["s3", "mb", "s3://bucket"]).succeeds();
+    gateway.put("/bucket/key", b"plain");
+    let url = gateway.aws(["s3", "presign", "s3://bucket/key"]).succeeds();
+    assert!(url.contains("AWSAccessKeyId="), "a SigV2 one: {url}");
+    assert_eq!(open(&gateway, &url).send(gateway.address()).succeeds(), b"plain");
+    for change in ["&retention", "&versionId=null", "&response-content-type=text/html"] {
+        let changed = open(&gateway, &format!("{}{change}", url.trim())).send(gateway.address());
+        assert_eq!(changed.status, 403, "{change}: {}", changed.text());
+    }
+    let other = url.replace("/bucket/key", "/bucket/other");
+    open(&gateway, &other).send(gateway.address()).is_error(403, "SignatureDoesNotMatch");
+    let eight_days = gateway.aws(["s3", "presign", "s3://bucket/key", "--expires-in", "691200"]).succeeds();
+    open(&gateway, &eight_days).send(gateway.address()).is_error(403, "AccessDenied");
 }
 
 /// The request that a URL stands for.

@@ -43,16 +43,27 @@ impl Gateway {
     /// [`CONFIGURED`], its key is that of all others: several over one store are replicas.
     #[allow(dead_code, reason = "not every test program has a store of its own")]
     pub(crate) fn configured(backend: &Value, bucket_prefix: &str) -> Self {
+        Self::with_tenant(&json!({"backend": backend}), &json!({"bucket_prefix": bucket_prefix}))
+    }
+
+    /// Starts one over an empty local store with these sections, and these fields of its one tenant.
+    pub(crate) fn with_tenant(sections: &Value, tenant: &Value) -> Self {
         let folder = tempfile::Builder::new().prefix("gateway").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         for name in ["data", "work", "home"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         let (id, secret) = CONFIGURED;
-        let config = json!({
+        let mut config = json!({
             "crypto": {"key_seed": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="},
-            "tenants": [{"id": "default", "bucket_prefix": bucket_prefix, "access_keys": [{"id": id, "secret": secret}]}],
-            "backend": backend,
+            "tenants": [{"id": "default", "access_keys": [{"id": id, "secret": secret}]}],
+            "backend": {"path": "data"},
         });
+        for (name, value) in sections.as_object().unwrap() {
+            config[name] = value.clone();
+        }
+        for (name, value) in tenant.as_object().unwrap() {
+            config["tenants"][0][name] = value.clone();
+        }
         fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
         let (process, credentials) = launch(folder.path());
         Self { folder, process, credentials }
