@@ -1,7 +1,7 @@
 //! The wiring: configuration in, a serving gateway out. The only module that knows every part.
 //!
-//! - [`keys`]: where keys come from, and how they stay fresh
-//! - [`reload`]: what a new configuration does while serving
+//! - `keys`: where keys come from, and how they stay fresh
+//! - `reload`: what a new configuration does while serving
 
 mod keys;
 mod reload;

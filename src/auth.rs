@@ -2,8 +2,8 @@
 //!
 //! [`guard`] is the only way to a service, and takes the access keys by value: a gateway without authentication cannot
 //! be built. The framework verifies `SigV4` in headers, presigned URLs, aws-chunked bodies and forms, refuses unsigned
-//! `x-amz-*` headers, and bounds clock skew (15 minutes) and presigned lifetimes (7 days). Ours are: `SigV2` ([`sigv2`]),
-//! public buckets ([`public`]), session tokens refused, conditions of access keys, forms that do not say how long they
+//! `x-amz-*` headers, and bounds clock skew (15 minutes) and presigned lifetimes (7 days). Ours are: `SigV2` (`sigv2`),
+//! public buckets (`public`), session tokens refused, conditions of access keys, forms that do not say how long they
 //! are.
 
 mod public;

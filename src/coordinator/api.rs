@@ -1,6 +1,6 @@
 //! The HTTP API: which calls there are, who may make them, and what holds for all of them.
 //!
-//! Each call is a [`Route`] of [`routes`]; router and OpenAPI document are made of the same list. Every answer says
+//! Each call is a [`Route`] of [`routes()`]; router and OpenAPI document are made of the same list. Every answer says
 //! `Cache-Control: no-store`, every error is a [`Problem`](crate::coordinator_api::Problem). An entity tag is
 //! `"<epoch>.<revision>"` of the tenant.
 

@@ -1,6 +1,6 @@
 //! [`Tenants`]: what can be asked of tenants and done with them, whoever asks and wherever they lie.
 //!
-//! Every change names what it expects to find ([`Precondition`]), so that two administrators cannot undo each other's
+//! Every change names what it expects to find (`Precondition`), so that two administrators cannot undo each other's
 //! work unawares. What a change generates (a seed, a secret access key) is in its answer, that once.
 
 use std::sync::Arc;
