@@ -56,8 +56,7 @@ def minio_js():
 
 def s3s_e2e():
     """The program `s3s-e2e`, built once."""
-    version = "0.14.1"
-    folder = PLACE / "s3s-e2e"
+    version, folder = S3S_E2E_VERSION, PLACE / "s3s-e2e"
 
     def build():
         command = ["cargo", "install", "s3s-e2e", "--version", version, "--locked", "--debug", "--quiet", "--root", folder]
@@ -115,5 +114,6 @@ def _run(command, advice, environment=None):
         raise SystemExit(f"could not install: {advice}\n{' '.join(command)}\n{done.stdout}{done.stderr}")
 
 
+S3S_E2E_VERSION = "0.14.1"
 PIP_ADVICE = "check the way to the Python package registry"
 CARGO_ADVICE = "check the way to the Rust package registry"
