@@ -1,9 +1,12 @@
 //! The wiring: configuration in, a serving gateway out. The only module that knows every part.
 //!
 //! - `keys`: where keys come from, and how they stay fresh
+//! - `operate`: listeners, the admin port, and the way out; `observe`: how everything is
 //! - `reload`: what a new configuration does while serving
 
 mod keys;
+mod observe;
+mod operate;
 mod reload;
 
 use std::io::Write as _;
@@ -13,8 +16,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use s3s::{HttpError, HttpRequest, HttpResponse};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::auth::{self, Guarded, guard};
@@ -26,7 +27,10 @@ use crate::config::{self, Config, Loaded, Store};
 use crate::edge::{self, S3Handler};
 use crate::keys::first_start::{Generated, first_start};
 use crate::s3::{self, Gateway, sweep_hourly};
+use crate::telemetry::log::RecentLines;
 use keys::LiveKeys;
+use observe::Observed;
+use operate::Operation;
 use reload::Reload;
 
 /// What the command line says; the rest stands in the configuration.
@@ -38,6 +42,10 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// where to listen for S3, in place of `listen.s3`
     pub listen: Option<SocketAddr>,
+    /// where to listen for health, metrics and status, in place of `listen.admin`
+    pub admin: Option<SocketAddr>,
+    /// the last warnings and errors, for the status page
+    pub recent: RecentLines,
 }
 
 /// Serves until SIGTERM or SIGINT, then lets what is in flight end.
@@ -45,29 +53,35 @@ pub struct Options {
 /// # Errors
 /// Whatever keeps the gateway from starting; once it serves, it does not fail.
 pub async fn serve(options: Options) -> anyhow::Result<()> {
+    operate::harden();
     let loaded = configured(&options.paths)?;
     let watcher = Watcher::new(options.paths.clone(), Arc::new(|name| std::env::var(name).ok()), &loaded);
     let mut config = overruled(loaded.config, &options);
+    let operation = Operation::prepare(&config, &loaded.effective)?;
     let backend = open_store(&config).await?;
     let generated = config.first_start_dir().map(first_start).transpose()?;
     let live = LiveKeys::start(&mut config, generated.as_ref()).await?;
     let staging = config.backend.staging_bucket.clone();
     create_staging(backend.as_ref(), &staging).await?;
     let sweeping = tokio::spawn(sweep_hourly(Arc::clone(&backend), staging.clone()));
-    let gateway = Gateway::new(backend, Arc::clone(&live.keys), staging);
-
     let listener =
-        TcpListener::bind(config.listen.s3).await.with_context(|| format!("cannot listen on {}", config.listen.s3))?;
+        edge::bind(config.listen.s3).with_context(|| format!("cannot listen on {} (listen.s3)", config.listen.s3))?;
     let address = listener.local_addr()?;
+    let observed = Observed { keys: Arc::clone(&live.keys), reloads: watcher.counts(), recent: options.recent };
+    let admin = operation.serve_admin(observed, &backend, &options.paths.secret.path)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving S3");
-    greet(address, generated.as_ref())?;
+    let reload = Reload::new(watcher, live.clone(), operation.followers());
+    operation.ready();
+    greet(operation.scheme(), address, admin.address, generated.as_ref())?;
     let mut following = JoinSet::new();
     if live.is_periodic() {
         following.spawn(live.clone().run());
     }
-    following.spawn(Reload::new(watcher, live.clone(), Vec::new()).run());
-    let service = guard(gateway, Arc::clone(&live.access_keys), auth_rules(&config));
-    edge::serve(listener, edge::Plain, service, edge_config(&config), shutdown()?).await;
+    following.spawn(reload.run());
+    let rules = auth_rules(&config);
+    let service = guard(Gateway::new(backend, live.keys, staging), live.access_keys, rules);
+    operation.serve(listener, service).await?;
+    admin.end().await;
     sweeping.abort();
     following.shutdown().await;
     tracing::info!("stopped");
@@ -105,10 +119,14 @@ fn overruled(mut config: Config, options: &Options) -> Config {
     if let Some(listen) = options.listen {
         config.listen.s3 = listen;
     }
+    if let Some(admin) = options.admin {
+        config.listen.admin = admin;
+    }
     config
 }
 
-async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Backend>> {
+/// The store that the configuration names.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Backend>> {
     match &config.backend.store {
         Store::Local { path } => {
             let path = path.clone();
@@ -134,17 +152,10 @@ fn auth_rules(config: &Config) -> auth::Rules {
     auth::Rules { sigv2_presigned: config.auth.allow_sigv2_presigned }
 }
 
-fn edge_config(config: &Config) -> edge::Config {
-    edge::Config {
-        in_flight_requests_max: usize::try_from(config.limits.in_flight_requests_max).unwrap_or(usize::MAX),
-        ..edge::Config::default()
-    }
-}
-
 /// Tells on standard output where the gateway is, and how to use it if nothing was configured.
-fn greet(address: SocketAddr, generated: Option<&Generated>) -> std::io::Result<()> {
+fn greet(scheme: &str, address: SocketAddr, admin: SocketAddr, generated: Option<&Generated>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "sealgate serves S3 on http://{address}")?;
+    writeln!(out, "sealgate serves S3 on {scheme}://{address}, status on {scheme}://{admin}")?;
     if let Some(generated) = generated {
         let state = if generated.is_new { "generated" } else { "read" };
         writeln!(
@@ -154,26 +165,10 @@ fn greet(address: SocketAddr, generated: Option<&Generated>) -> std::io::Result<
         )?;
         writeln!(
             out,
-            "Try:\n  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL=http://{address} aws s3 mb s3://first",
+            "Try:\n  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL={scheme}://{address} aws s3 mb s3://first",
             generated.access_key_id,
             generated.secret_access_key.expose(),
         )?;
     }
     out.flush()
-}
-
-/// Turns true at SIGTERM or SIGINT.
-fn shutdown() -> std::io::Result<watch::Receiver<bool>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping: what is in flight may end");
-        sender.send_replace(true);
-    });
-    Ok(receiver)
 }

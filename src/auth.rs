@@ -22,6 +22,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{HttpError, HttpRequest, HttpResponse, S3, S3Error, S3Result, s3_error};
 
 use crate::keys::access::{AccessKey, AccessKeys, AccessRefusal, LiveAccessKeys};
+use crate::telemetry::request::Facts;
 use crate::tenant::Principal;
 
 /// The S3 service behind its authentication.
@@ -143,11 +144,17 @@ struct Access(Arc<LiveAccessKeys>);
 #[async_trait::async_trait]
 impl S3Access for Access {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let facts = context.extensions_mut().get::<Facts>().cloned().unwrap_or_default();
+        facts.set_operation(context.s3_op().name());
+        let (bucket, key) = (context.s3_path().get_bucket_name(), context.s3_path().as_object());
+        facts.set_target(bucket.unwrap_or(""), key.map_or("", |(_, key)| key));
         let keys = self.0.snapshot();
-        let principal = match context.credentials().map(|credentials| credentials.access_key.clone()) {
-            Some(id) => admitted(&keys, &id, context)?,
+        let id = context.credentials().map(|credentials| credentials.access_key.clone());
+        let principal = match &id {
+            Some(id) => admitted(&keys, id, context)?,
             None => public::admitted(&keys, context)?,
         };
+        facts.set_principal(id.as_deref().unwrap_or(""), principal.tenant.as_str());
         context.extensions_mut().insert(principal);
         Ok(())
     }

@@ -4,6 +4,7 @@ mod access_key;
 mod config_check;
 mod coordinator;
 mod coordinator_client;
+mod doctor;
 mod inspect;
 mod keygen;
 mod open;
@@ -45,6 +46,8 @@ enum Command {
     Tenant(tenant::TenantCommand),
     /// Access keys of a Coordinator's tenants: make, list, delete
     AccessKey(access_key::AccessKeyCommand),
+    /// Look at everything that a start needs, and at what production should have
+    Doctor(doctor::Doctor),
     /// Check the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -92,6 +95,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Coordinator(coordinator)) => coordinator.run(),
         Some(Command::Tenant(tenant)) => tenant.run(),
         Some(Command::AccessKey(access_key)) => access_key.run(),
+        Some(Command::Doctor(doctor)) => doctor.run(),
         Some(Command::Config(ConfigCommand::Check(check))) => check.run(),
         Some(Command::Config(ConfigCommand::Schema)) => config_check::print_schema(),
         Some(Command::Completions { shell }) => {

@@ -13,6 +13,7 @@ mod backend;
 mod crypto;
 mod duration;
 mod error;
+mod operation;
 mod raw;
 pub mod schema;
 mod sections;
@@ -33,11 +34,13 @@ use zeroize::Zeroize as _;
 use crate::keys::access::AccessKeys;
 use crate::keys::fragment::{Fragments, FragmentsError};
 use crate::keys::settings::KeySettings;
+use crate::telemetry::audit;
 pub use backend::{BackendSettings, Store};
 pub use duration::{DurationError, GoDuration};
 pub use error::{ConfigError, Problem};
+pub use operation::{Listen, Logging, TlsFiles};
 use raw::RawConfig;
-pub use sections::{Auth, Limits, Listen};
+pub use sections::{Auth, Limits};
 pub use source::FilePath;
 
 /// What the gateway runs with.
@@ -55,6 +58,10 @@ pub struct Config {
     pub limits: Limits,
     /// how requests may be signed
     pub auth: Auth,
+    /// where audit records go; none: there are none
+    pub audit: Option<audit::Settings>,
+    /// how log lines look
+    pub logging: Logging,
 }
 
 impl Config {
@@ -70,7 +77,9 @@ impl Config {
     pub fn fixed(&self) -> Fixed {
         Fixed {
             backend: self.backend.clone(),
-            listen: self.listen,
+            listen: self.listen.clone(),
+            audit: self.audit.clone(),
+            logging: self.logging.clone(),
             mode: discriminant(&self.keys),
             has_access_keys: self.access_keys.is_some(),
         }
@@ -82,6 +91,8 @@ impl Config {
 pub struct Fixed {
     backend: BackendSettings,
     listen: Listen,
+    audit: Option<audit::Settings>,
+    logging: Logging,
     mode: Discriminant<KeySettings>,
     has_access_keys: bool,
 }
@@ -93,6 +104,8 @@ impl Fixed {
         let changed = [
             ("backend", self.backend != other.backend),
             ("listen", self.listen != other.listen),
+            ("audit", self.audit != other.audit),
+            ("telemetry", self.logging != other.logging),
             ("crypto.mode", self.mode != other.mode),
             ("tenants", self.has_access_keys != other.has_access_keys),
         ];
@@ -249,9 +262,10 @@ impl Reading {
     fn config(&mut self, mut raw: RawConfig, fragments: Fragments) -> Option<Config> {
         let problems = &mut self.problems;
         let keys = crypto::convert(&raw, fragments, problems);
-        sections::refuse_unserved(&raw, problems);
         let backend = backend::convert(&mut raw.backend, problems);
-        let listen = sections::listen(&raw.listen, problems);
+        let listen = operation::listen(&raw.listen, problems);
+        let audit = operation::audit(&raw.audit, problems);
+        let logging = operation::logging(&raw.telemetry, problems);
         let limits = sections::limits(&raw.limits, problems);
         let auth = sections::auth(&raw.auth);
         let access_keys = raw.tenants.take().map(|tenants| tenants::convert(tenants, problems));
@@ -270,7 +284,7 @@ impl Reading {
         if period.is_some_and(|period| period.get() < PERIOD_WARN) {
             self.warnings.push("crypto.update_period is under 10s; 1h is a good choice".into());
         }
-        Some(Config { keys: keys?, access_keys, backend: backend?, listen: listen?, limits, auth })
+        Some(Config { keys: keys?, access_keys, backend: backend?, listen: listen?, limits, auth, audit, logging })
     }
 
     /// Secrets belong into the other file, which fewer can read.

@@ -3,7 +3,7 @@
 //! [`serve`] accepts connections (HTTP/1.1, and HTTP/2 by prior knowledge or ALPN), each in its own task:
 //!
 //! ```text
-//! socket → Handshake (TLS or plain) → Timed (first bytes, stalled writes) → hyper → Front → the framework
+//! socket → PROXY header → Handshake (TLS or plain) → Timed (first bytes, stalled writes) → hyper → Front → the framework
 //! ```
 //!
 //! `Front` gives every request its id, log span and headers, answers `/_/health` and CORS preflights, and holds a permit
@@ -11,19 +11,40 @@
 //! What can grow is bounded by [`Config`]. Durations are wall clock; lengths are bytes.
 
 mod answer;
+mod budget;
 mod error_body;
 mod front;
 mod listener;
+mod proxy;
+mod readiness;
 mod request_body;
 mod request_id;
+mod socket;
 mod stall;
 mod timed;
+mod tls;
 
 use std::time::Duration;
 
 pub use front::S3Handler;
 pub use listener::{Handshake, Plain, serve};
+pub use readiness::{Phase, Readiness};
 pub use request_id::RequestId;
+pub use socket::bind;
+pub use tls::{Identity, TlsError, TlsFiles};
+
+use ipnet::IpNet;
+
+use crate::telemetry::Telemetry;
+
+/// What the edge tells of itself, and what it is told.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// metrics and audit
+    pub telemetry: Telemetry,
+    /// whether requests are asked for
+    pub readiness: Readiness,
+}
 
 /// The limits of the edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +53,8 @@ pub struct Config {
     pub connections_max: usize,
     /// requests whose answer has not ended; further ones get 503 `SlowDown`
     pub in_flight_requests_max: usize,
+    /// memory for the bodies of these; further requests get 503 `SlowDown`
+    pub in_flight_bytes_max: u64,
     /// open streams of one HTTP/2 connection
     pub h2_streams_max: u32,
     /// from a connection's start to the end of its TLS handshake
@@ -51,6 +74,10 @@ pub struct Config {
     pub h2_ping_timeout: Duration,
     /// at shutdown, for requests in flight to end
     pub drain_timeout: Duration,
+    /// whose connections begin with a PROXY protocol header
+    pub proxy_protocol_from: Vec<IpNet>,
+    /// whose `X-Forwarded-For` is believed
+    pub forwarded_from: Vec<IpNet>,
 }
 
 impl Default for Config {
@@ -58,6 +85,7 @@ impl Default for Config {
         Self {
             connections_max: 10_000,
             in_flight_requests_max: 1_024,
+            in_flight_bytes_max: 256 << 20,
             h2_streams_max: 128,
             handshake_timeout: Duration::from_secs(10),
             first_bytes_timeout: Duration::from_secs(10),
@@ -67,6 +95,8 @@ impl Default for Config {
             h2_ping_period: Duration::from_secs(30),
             h2_ping_timeout: Duration::from_secs(20),
             drain_timeout: Duration::from_secs(30),
+            proxy_protocol_from: Vec::new(),
+            forwarded_from: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! - [`app`]: wires everything; [`cli`]: the commands
 //! - [`config`]: the two JSON files, checked and turned into the settings of each module
+//! - [`admin`]: health, metrics and status, on a port of its own
 //! - [`edge`]: listeners, limits, request ids
 //! - [`auth`]: who asks
 //! - [`s3`]: the verbs; plaintext S3 on one side, sealed S3 on the other
@@ -14,9 +15,11 @@
 //! - [`tenant`]: tenant ids, principals, and the mapping of bucket names
 //! - [`kmip`]: the key management system that holds seeds of private tenants
 //! - [`backend`]: the seam to storage; sealed bytes only
+//! - [`telemetry`]: what the process tells of itself: metrics, logs, audit records
 //! - [`seal`]: the sealed object format; bytes in, bytes out, no IO
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise"))]
 
+pub mod admin;
 pub mod app;
 pub mod auth;
 pub mod backend;
@@ -30,4 +33,5 @@ pub mod keys;
 pub mod kmip;
 pub mod s3;
 pub mod seal;
+pub mod telemetry;
 pub mod tenant;

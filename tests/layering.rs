@@ -13,37 +13,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Who may name whom, in the order in which a request flows down. `a::b` allows that item alone.
+#[rustfmt::skip]
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    (
-        "cli",
-        &[
-            "app",
-            "coordinator",
-            "config",
-            "coordinator_api",
-            "edge",
-            "auth",
-            "keys",
-            "s3",
-            "body",
-            "tenant",
-            "backend",
-            "seal",
-        ],
-    ),
-    ("app", &["config", "coordinator_api", "edge", "auth", "keys", "kmip", "s3", "body", "tenant", "backend", "seal"]),
+    ("cli", &["app", "coordinator", "telemetry", "config", "coordinator_api", "edge", "auth", "keys", "s3", "body", "tenant", "backend", "seal"]),
+    ("app", &["admin", "telemetry", "config", "coordinator_api", "edge", "auth", "keys", "kmip", "s3", "body", "tenant", "backend", "seal"]),
     ("coordinator", &["config::GoDuration", "coordinator_api", "tenant", "seal::Seed"]),
-    ("config", &["edge", "keys", "kmip", "s3", "tenant", "backend", "seal"]),
-    ("edge", &["body"]),
-    ("auth", &["keys::access", "tenant"]),
-    ("s3", &["body", "keys::Keys", "keys::ring", "tenant", "backend", "seal"]),
-    ("body", &["backend", "seal"]),
+    ("admin", &["edge", "telemetry"]),
+    ("config", &["edge", "telemetry", "keys", "kmip", "s3", "tenant", "backend", "seal"]),
+    ("edge", &["body", "telemetry"]),
+    ("auth", &["keys::access", "tenant", "telemetry::request"]),
+    ("s3", &["body", "telemetry::tally", "keys::Keys", "keys::ring", "tenant", "backend", "seal"]),
+    ("body", &["telemetry::tally", "backend", "seal"]),
     ("keys", &["kmip", "coordinator_api", "tenant", "seal::Seed", "seal::TenantKey", "seal::KeyId"]),
     ("kmip", &["seal::Seed", "seal::SeedError"]),
     ("coordinator_api", &["tenant"]),
     ("tenant", &["backend::BucketName"]),
     ("backend", &[]),
+    ("telemetry", &[]),
     ("seal", &[]),
 ];
 /// Crates that have no place in a module that does no IO.

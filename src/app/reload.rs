@@ -3,40 +3,42 @@
 //! Keys, tenants and access keys come first; then every [`Follower`] gets the configuration. What cannot change while
 //! serving is told by the watcher, by name. A configuration with a mistake changes nothing.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::keys::LiveKeys;
 use crate::config::watch::Watcher;
 use crate::config::{Config, Loaded};
 
-/// Takes over its part of a new configuration.
-pub(super) type Follower = Box<dyn Fn(&Config) + Send + Sync>;
+/// Takes over its part of a new configuration; the text is all of it, secrets masked.
+pub(super) type Follower = Box<dyn Fn(&Config, &str) + Send + Sync>;
 
 /// The configuration that is followed, and what follows it.
 pub(super) struct Reload {
     watcher: Watcher,
     keys: LiveKeys,
     followers: Vec<Follower>,
+    /// heard from the beginning: until then SIGHUP ends the process
+    hangups: Option<Signal>,
 }
 
 impl Reload {
     /// Follows what the watcher tells of.
     pub(super) fn new(watcher: Watcher, keys: LiveKeys, followers: Vec<Follower>) -> Self {
-        Self { watcher, keys, followers }
-    }
-
-    /// Follows until it is dropped.
-    pub(super) async fn run(mut self) {
-        let mut hangups = match signal(SignalKind::hangup()) {
+        let hangups = match signal(SignalKind::hangup()) {
             Ok(hangups) => Some(hangups),
             Err(error) => {
                 tracing::warn!(%error, "SIGHUP is not heard; the files are watched all the same");
                 None
             }
         };
+        Self { watcher, keys, followers, hangups }
+    }
+
+    /// Follows until it is dropped.
+    pub(super) async fn run(mut self) {
         loop {
             let heard = async {
-                match &mut hangups {
+                match &mut self.hangups {
                     Some(hangups) => hangups.recv().await,
                     None => std::future::pending().await,
                 }
@@ -60,7 +62,7 @@ impl Reload {
         }
         let mut config = loaded.config;
         self.keys.reload(&mut config).await;
-        self.followers.iter().for_each(|follow| follow(&config));
+        self.followers.iter().for_each(|follow| follow(&config, &loaded.effective));
         tracing::info!("the new configuration is in force");
     }
 }

@@ -15,6 +15,7 @@ use sync_wrapper::SyncWrapper;
 
 use crate::backend::{BodyError, ByteStream};
 use crate::seal::{MultipartOpener, OpenError, RangeOpener, SingleOpener};
+use crate::telemetry::tally::{self, Failed};
 
 /// What opens: a state machine that is pushed to and then finished.
 pub(crate) trait Opens: Send + Sync + Unpin + 'static {
@@ -59,10 +60,12 @@ pub(crate) async fn open(sealed: ByteStream, opener: impl Opens, plain_bytes: u6
         out: BytesMut::new(),
         ready: None,
         left: plain_bytes,
+        has_begun: false,
     };
     if let Some(first) = opening.next().await.transpose()? {
         opening.left = opening.left.saturating_add(first.len() as u64);
         opening.ready = Some(first);
+        opening.has_begun = false;
     }
     Ok(StreamingBlob::new(opening))
 }
@@ -76,6 +79,8 @@ struct Opening<O> {
     ready: Option<Bytes>,
     /// plaintext bytes not yet given out
     left: u64,
+    /// whether any was given to the client
+    has_begun: bool,
 }
 
 impl<O: Opens> Opening<O> {
@@ -85,6 +90,10 @@ impl<O: Opens> Opening<O> {
     }
 
     fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Bytes, BodyError>>> {
+        // before that the verb sees the error, and counts it
+        if self.has_begun && error.is::<OpenError>() {
+            tally::failed(Failed::of(&error.to_string()));
+        }
         self.opener = None;
         self.out.clear();
         Poll::Ready(Some(Err(error)))
@@ -96,12 +105,15 @@ impl<O: Opens> Stream for Opening<O> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(piece) = self.ready.take() {
+            self.has_begun = true;
             return self.give(piece);
         }
         loop {
             let whole = self.out.len() as u64 >= self.left;
             if !self.out.is_empty() && (self.opener.is_none() || !whole) {
                 let piece = self.out.split().freeze();
+                self.has_begun = true;
+                tally::opened(piece.len());
                 return self.give(piece);
             }
             if self.opener.is_none() {

@@ -11,6 +11,7 @@ use s3s::{S3Result, s3_error};
 
 use crate::backend::{BodyError, ByteStream};
 use crate::seal::{PartSealer, SealError, SingleSealer};
+use crate::telemetry::tally;
 
 /// What seals: a state machine that is pushed to and then finished.
 pub(crate) trait Seals: Send + Unpin + 'static {
@@ -69,6 +70,7 @@ impl<S: Seals, I: Inspects> Sealing<S, I> {
         self.left = self.left.checked_sub(plain.len() as u64).ok_or_else(|| s3_error!(IncompleteBody))?;
         inspector.update(plain);
         sealer.push(plain, &mut self.out)?;
+        tally::sealed(plain.len());
         Ok(())
     }
 

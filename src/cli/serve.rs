@@ -1,14 +1,13 @@
 //! `sealgate serve`.
 
-use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use tracing_subscriber::EnvFilter;
 
 use super::ConfigFiles;
-use crate::app;
+use crate::telemetry::log::{self, Format, RecentLines};
+use crate::{app, config};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -20,28 +19,39 @@ pub(super) struct Serve {
     /// Address to serve S3 on, in place of listen.s3; port 0 picks a free one [default: 127.0.0.1:8000]
     #[arg(long, env = "SEALGATE_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Address of health, metrics and status, in place of listen.admin; port 0 picks a free one
+    /// [default: 127.0.0.1:8001]
+    #[arg(long, env = "SEALGATE_ADMIN", value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
     /// What to log, to standard error: error, warn, info, debug, or per module, such as `sealgate::s3=debug`
     #[arg(long, env = "SEALGATE_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
+    /// How log lines look: text or json
+    #[arg(long, env = "SEALGATE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: String,
 }
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        log_to_stderr(&self.log)?;
-        let options = app::Options { paths: self.files.paths(), data: self.data, listen: self.listen };
+        let paths = self.files.paths();
+        let recent = RecentLines::default();
+        let logging = config::load(&paths, &|name| std::env::var(name).ok()).map(|loaded| loaded.config.logging);
+        // a configuration with a mistake is told of when it is read in earnest
+        let logging = logging.unwrap_or_default();
+        let format = match (logging.format, self.log_format.as_str()) {
+            (Some(format), _) => format,
+            (None, "text") => Format::Text,
+            (None, "json") => Format::Json,
+            (None, _) => anyhow::bail!("--log-format must be text or json"),
+        };
+        log::start(logging.filter.as_deref().unwrap_or(&self.log), format, &recent)?;
+        let options = app::Options { paths, data: self.data, listen: self.listen, admin: self.admin, recent };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(app::serve(options))
     }
 }
 
-/// The framework logs every refused request as an error, and requests with their signatures when asked for more: it
-/// stays silent.
+/// Logs lines of text, for commands without a configuration of logging.
 pub(super) fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)?.add_directive("s3s=off".parse()?);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-    Ok(())
+    Ok(log::start(filter, Format::Text, &RecentLines::default())?)
 }

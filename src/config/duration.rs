@@ -25,6 +25,13 @@ impl GoDuration {
     }
 }
 
+impl GoDuration {
+    /// For defaults; at least a second.
+    pub(super) const fn of_seconds(seconds: u32) -> Self {
+        Self(Duration::from_secs(if seconds == 0 { 1 } else { seconds as u64 }))
+    }
+}
+
 impl FromStr for GoDuration {
     type Err = DurationError;
 

@@ -11,10 +11,11 @@ use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::backend::RawBackend;
 use super::duration::GoDuration;
+use super::operation::{RawAudit, RawListen, RawTelemetry};
 use crate::keys::secret::SecretText;
 
 /// The sections of the gateway's two configuration files. They may hold sections of other programs beside these.
@@ -41,11 +42,9 @@ pub(super) struct RawConfig {
     /// How requests may be signed.
     pub(super) auth: RawAuth,
     /// Audit records.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub(super) audit: Map<String, Value>,
-    /// Logs, metrics and traces.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub(super) telemetry: Map<String, Value>,
+    pub(super) audit: RawAudit,
+    /// Logs.
+    pub(super) telemetry: RawTelemetry,
 }
 
 /// How tenants' encryption keys are found. Which fields apply depends on `mode`.
@@ -253,25 +252,6 @@ pub(super) struct RawAccessKey {
     pub(super) policy: Option<Value>,
 }
 
-/// The addresses to listen on: an IP address and a port; port 0 picks a free one.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Listen")]
-pub(super) struct RawListen {
-    /// S3 clients.
-    pub(super) s3: String,
-    /// Health, metrics and status.
-    pub(super) admin: String,
-    /// Whether S3 may be served without TLS on an address that is not a loopback one.
-    pub(super) allow_plain_http: bool,
-}
-
-impl Default for RawListen {
-    fn default() -> Self {
-        Self { s3: "127.0.0.1:8000".into(), admin: "127.0.0.1:8001".into(), allow_plain_http: false }
-    }
-}
-
 /// How much may be under way at once; what is beyond is answered 503 `SlowDown`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -281,11 +261,24 @@ pub(super) struct RawLimits {
     pub(super) in_flight_requests_max: u32,
     /// Bytes of bodies held by the gateway.
     pub(super) in_flight_bytes_max: u64,
+    /// Open connections; further ones wait.
+    pub(super) connections_max: u32,
+    /// At the end, how long requests under way may take to end.
+    pub(super) drain_timeout: GoDuration,
+    /// At the end, how long requests are still accepted while the gateway says that it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shutdown_delay: Option<GoDuration>,
 }
 
 impl Default for RawLimits {
     fn default() -> Self {
-        Self { in_flight_requests_max: 1024, in_flight_bytes_max: 256 << 20 }
+        Self {
+            in_flight_requests_max: 1024,
+            in_flight_bytes_max: 256 << 20,
+            connections_max: 10_000,
+            drain_timeout: GoDuration::of_seconds(30),
+            shutdown_delay: None,
+        }
     }
 }
 

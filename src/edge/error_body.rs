@@ -26,6 +26,16 @@ pub(super) fn complete(mut answer: HttpResponse, path: &str, request_id: &str, h
     answer
 }
 
+/// The code of an answer that is an error in memory.
+pub(super) fn code(answer: &HttpResponse) -> Option<String> {
+    if answer.status().is_success() || !is_xml(answer.headers()) {
+        return None;
+    }
+    let body = answer.body().bytes()?;
+    let (_, after) = std::str::from_utf8(&body).ok()?.split_once("<Code>")?;
+    after.split_once("</Code>").map(|(code, _)| code.to_owned())
+}
+
 fn is_xml(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/xml"))
 }

@@ -3,19 +3,23 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use futures::future::BoxFuture;
-use http::header::{CONNECTION, SERVER};
+use http::header::{CONNECTION, SERVER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use s3s::service::S3Service;
 use s3s::{Body, HttpError, HttpRequest, HttpResponse, S3Error, S3ErrorCode, s3_error};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument as _, Span};
 
-use super::answer::AnswerBody;
+use super::answer::{AnswerBody, Ending};
+use super::budget::{Budget, Full, Permit};
+use super::readiness::{Phase, Readiness};
 use super::request_id::RequestIds;
-use super::{Config, RequestId, error_body, request_body};
+use super::{Config, RequestId, Surroundings, error_body, proxy, request_body};
+use crate::telemetry::Telemetry;
+use crate::telemetry::request::{Ended, Facts};
 
 /// Where a load balancer asks on the S3 port, unsigned. No bucket can have this name.
 const HEALTH_PATH: &str = "/_/health";
@@ -38,47 +42,88 @@ impl S3Handler for S3Service {
 pub(super) struct Front<H> {
     handler: H,
     ids: RequestIds,
-    in_flight: Arc<Semaphore>,
+    budget: Budget,
     config: Config,
+    telemetry: Telemetry,
+    readiness: Readiness,
+}
+
+/// Who a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    /// the peer, or whom its PROXY header names
+    pub(super) address: SocketAddr,
+    /// the TLS version
+    pub(super) tls: Option<&'static str>,
 }
 
 impl<H: S3Handler> Front<H> {
-    pub(super) fn new(handler: H, config: Config) -> Self {
+    pub(super) fn new(handler: H, config: Config, around: Surroundings) -> Self {
         let ids = RequestIds::new();
         tracing::info!(host_id = ids.host_id(), "answers of this process carry this x-amz-id-2");
-        Self { handler, ids, in_flight: Arc::new(Semaphore::new(config.in_flight_requests_max)), config }
+        let budget = Budget::new(config.in_flight_requests_max, config.in_flight_bytes_max);
+        Self { handler, ids, budget, config, telemetry: around.telemetry, readiness: around.readiness }
     }
 
-    /// The answer to a request, whatever happens.
-    pub(super) async fn answer(&self, mut request: HttpRequest, peer: SocketAddr) -> Response<AnswerBody> {
+    /// The answer to a request, whatever happens. `received` counts the bytes of its body.
+    pub(super) async fn answer(
+        &self,
+        mut request: HttpRequest,
+        caller: Caller,
+        received: Arc<AtomicU64>,
+    ) -> Response<AnswerBody> {
         let id = self.ids.next();
         let span = span(&id, &request);
-        let path = request.uri().path().to_owned();
+        let client = proxy::client(request.headers(), caller.address, &self.config.forwarded_from);
+        let ended = described(&id, &request, client, caller.tls);
+        let path = ended.path.clone();
         request.extensions_mut().insert(id.clone());
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(client);
+        request.extensions_mut().insert(ended.facts.clone());
+        let ending = Ending::new(self.telemetry.clone(), received, ended);
         let (answer, permit) = self.decide(request).instrument(span.clone()).await;
         let mut answer = error_body::complete(answer, &path, id.as_str(), self.ids.host_id());
         self.label(answer.headers_mut(), &id);
         span.in_scope(|| tracing::debug!(status = answer.status().as_u16(), "answered"));
-        answer.map(|body| AnswerBody::new(body, span, permit))
+        let error_code = error_body::code(&answer);
+        AnswerBody::answer(answer, error_code, span, ending, permit)
     }
 
-    async fn decide(&self, request: HttpRequest) -> (HttpResponse, Option<OwnedSemaphorePermit>) {
+    async fn decide(&self, request: HttpRequest) -> (HttpResponse, Option<Permit>) {
         if is_health_check(&request) {
-            return (HttpResponse::new(Body::from("ok".to_owned())), None);
+            return (self.health(), None);
         }
         if request.method() == Method::OPTIONS {
             return (error_answer(cors_is_off()), None);
         }
-        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
-            tracing::warn!(max = self.config.in_flight_requests_max, "too many requests in flight");
-            return (error_answer(s3_error!(SlowDown)), None);
+        let permit = match self.budget.admit(&request) {
+            Ok(permit) => permit,
+            Err(full) => {
+                let metrics = &self.telemetry.metrics;
+                match full {
+                    Full::Requests => metrics.refused_requests.inc(),
+                    Full::Bytes => metrics.refused_bytes.inc(),
+                };
+                tracing::warn!(too_many = ?full, "a limit is reached");
+                return (error_answer(s3_error!(SlowDown)), None);
+            }
         };
         let answer = self.handler.handle(request).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the framework failed");
             error_answer(s3_error!(InternalError))
         });
         (answer, Some(permit))
+    }
+
+    fn health(&self) -> HttpResponse {
+        let (status, text) = match self.readiness.phase() {
+            Phase::Ready => (StatusCode::OK, "ok"),
+            Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        };
+        let mut answer = HttpResponse::new(Body::from(text.to_owned()));
+        *answer.status_mut() = status;
+        answer
     }
 
     fn label(&self, headers: &mut HeaderMap, id: &RequestId) {
@@ -94,7 +139,7 @@ impl<H: S3Handler> Front<H> {
 /// The service of one connection.
 pub(super) struct Connected<H> {
     pub(super) front: Arc<Front<H>>,
-    pub(super) peer: SocketAddr,
+    pub(super) caller: Caller,
 }
 
 impl<H: S3Handler> hyper::service::Service<Request<Incoming>> for Connected<H> {
@@ -103,13 +148,14 @@ impl<H: S3Handler> hyper::service::Service<Request<Incoming>> for Connected<H> {
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (front, peer) = (Arc::clone(&self.front), self.peer);
+        let (front, caller) = (Arc::clone(&self.front), self.caller);
         let stall_timeout = front.config.body_stall_timeout;
         let is_http1 = request.version() <= Version::HTTP_11;
         let (head, incoming) = request.into_parts();
-        let (body, progress) = request_body::watched(incoming, stall_timeout);
+        let counter = front.telemetry.metrics.received.clone();
+        let (body, progress) = request_body::watched(incoming, stall_timeout, counter);
         Box::pin(async move {
-            let mut answer = front.answer(Request::from_parts(head, body), peer).await;
+            let mut answer = front.answer(Request::from_parts(head, body), caller, progress.bytes()).await;
             if is_http1 && !answer.status().is_success() && !progress.is_read() {
                 // What is left of the request stands in the way of the next one: the connection ends, and a client
                 // that is not told so sends its next request into it.
@@ -117,6 +163,21 @@ impl<H: S3Handler> hyper::service::Service<Request<Incoming>> for Connected<H> {
             }
             Ok(answer)
         })
+    }
+}
+
+/// What is known of a request before anybody looked at it.
+fn described(id: &RequestId, request: &HttpRequest, client: SocketAddr, tls: Option<&'static str>) -> Ended {
+    let user_agent = request.headers().get(USER_AGENT).map_or("", |value| value.to_str().unwrap_or(""));
+    let short = user_agent.char_indices().nth(USER_AGENT_CHARS_MAX).map_or(user_agent, |(end, _)| &user_agent[..end]);
+    Ended {
+        peer: client.ip().to_canonical().to_string(),
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        user_agent: short.to_owned(),
+        tls,
+        facts: Facts::default(),
+        ..Ended::of(id.as_str())
     }
 }
 
@@ -161,6 +222,7 @@ fn error_answer(error: S3Error) -> HttpResponse {
 }
 
 const ACCESS_KEY_BYTES_MAX: usize = 128;
+const USER_AGENT_CHARS_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests;

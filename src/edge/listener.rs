@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{future, io};
 
+use futures::FutureExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::Config;
-use super::front::{Connected, Front, S3Handler};
+use super::front::{Caller, Connected, Front, S3Handler};
 use super::timed::Timed;
+use super::{Config, Surroundings, proxy};
 
 /// What happens between a TCP connection and HTTP: a TLS handshake, or nothing.
 pub trait Handshake: Send + Sync + 'static {
@@ -24,6 +27,9 @@ pub trait Handshake: Send + Sync + 'static {
 
     /// Makes a transport of a connection, within [`Config::handshake_timeout`].
     fn shake(&self, connection: TcpStream) -> impl Future<Output = io::Result<Self::Transport>> + Send;
+
+    /// The TLS version of a transport.
+    fn version(transport: &Self::Transport) -> Option<&'static str>;
 }
 
 /// No TLS.
@@ -36,6 +42,10 @@ impl Handshake for Plain {
     fn shake(&self, connection: TcpStream) -> impl Future<Output = io::Result<TcpStream>> + Send {
         future::ready(Ok(connection))
     }
+
+    fn version(_: &TcpStream) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Serves S3 on a listener until `shutdown` is true or its sender is gone; then accepts nothing more and gives what is in
@@ -47,12 +57,16 @@ pub async fn serve<T: Handshake, H: S3Handler>(
     handshake: T,
     handler: H,
     config: Config,
+    around: Surroundings,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    let metrics = Arc::clone(&around.telemetry.metrics);
     let server = Arc::new(Server {
         handshake,
         http: http(&config),
-        front: Arc::new(Front::new(handler, config.clone())),
+        open: metrics.connections(LISTENER),
+        failed: metrics.handshakes_failed(LISTENER),
+        front: Arc::new(Front::new(handler, config.clone(), around)),
         config: config.clone(),
     });
     let room = Arc::new(Semaphore::new(config.connections_max));
@@ -66,6 +80,11 @@ pub async fn serve<T: Handshake, H: S3Handler>(
             }
             Some(_) = tasks.join_next() => {}
         }
+    }
+    // whoever was let in by the system before the listener closes is served
+    while let Some(Ok((connection, peer))) = listener.accept().now_or_never() {
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { break };
+        tasks.spawn(Arc::clone(&server).connection(connection, peer, graceful.watcher(), permit));
     }
     drop(listener);
     tracing::info!(connections = tasks.len(), "draining");
@@ -81,6 +100,25 @@ struct Server<T, H> {
     http: auto::Builder<TokioExecutor>,
     front: Arc<Front<H>>,
     config: Config,
+    /// open connections
+    open: Gauge,
+    failed: Counter,
+}
+
+/// Counts a connection while it lives.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(open: &Gauge) -> Self {
+        open.inc();
+        Self(open.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl<T: Handshake, H: S3Handler> Server<T, H> {
@@ -92,25 +130,35 @@ impl<T: Handshake, H: S3Handler> Server<T, H> {
         watcher: Watcher,
         permit: OwnedSemaphorePermit,
     ) {
-        let _permit = permit;
-        let shaken = tokio::time::timeout(self.config.handshake_timeout, async {
-            connection.set_nodelay(true)?;
-            self.handshake.shake(connection).await
-        });
-        let transport = match shaken.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(transport) => transport,
+        let (_permit, _counted) = (permit, Counted::new(&self.open));
+        let shaken = tokio::time::timeout(self.config.handshake_timeout, self.shake(connection, peer));
+        let (transport, address) = match shaken.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(shaken) => shaken,
             Err(error) => {
+                self.failed.inc();
                 tracing::debug!(%peer, %error, "no handshake");
                 return;
             }
         };
+        let caller = Caller { address, tls: T::version(&transport) };
         let Config { first_bytes_timeout, write_stall_timeout, .. } = self.config;
         let transport = Timed::new(TokioIo::new(transport), first_bytes_timeout, write_stall_timeout);
-        let service = Connected { front: Arc::clone(&self.front), peer };
+        let service = Connected { front: Arc::clone(&self.front), caller };
         let connection = self.http.serve_connection(transport, service).into_owned();
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%peer, %error, "a connection ended badly");
         }
+    }
+
+    /// Everything before HTTP; the address is the one that a listed balancer names.
+    async fn shake(&self, mut connection: TcpStream, peer: SocketAddr) -> io::Result<(T::Transport, SocketAddr)> {
+        connection.set_nodelay(true)?;
+        let address = if proxy::is_in(&self.config.proxy_protocol_from, peer.ip()) {
+            proxy::read(&mut connection, peer).await?
+        } else {
+            peer
+        };
+        Ok((self.handshake.shake(connection).await?, address))
     }
 }
 
@@ -146,4 +194,6 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, So
 const H2_HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// waiting to be sent, of one stream
 const H2_SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// in metrics
+const LISTENER: &str = "s3";
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -3,20 +3,21 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use prometheus_client::metrics::counter::Counter;
 use s3s::{StdError, s3_error};
 
 use super::stall::StallClock;
 
 /// The framework's body of what comes in, and how far it was read.
-pub(super) fn watched(incoming: Incoming, stall_timeout: Duration) -> (s3s::Body, Progress) {
-    let progress = Progress(Arc::new(AtomicBool::new(incoming.is_end_stream())));
+pub(super) fn watched(incoming: Incoming, stall_timeout: Duration, counter: Counter) -> (s3s::Body, Progress) {
+    let progress = Progress::new(incoming.is_end_stream(), counter);
     if progress.is_read() {
         return (s3s::Body::empty(), progress);
     }
@@ -26,11 +27,30 @@ pub(super) fn watched(incoming: Incoming, stall_timeout: Duration) -> (s3s::Body
 
 /// Whether the body of a request was read to its end.
 #[derive(Clone)]
-pub(super) struct Progress(Arc<AtomicBool>);
+pub(super) struct Progress {
+    is_read: Arc<AtomicBool>,
+    bytes: Arc<AtomicU64>,
+    /// of all requests
+    counter: Counter,
+}
 
 impl Progress {
+    fn new(is_read: bool, counter: Counter) -> Self {
+        Self { is_read: Arc::new(AtomicBool::new(is_read)), bytes: Arc::default(), counter }
+    }
+
     pub(super) fn is_read(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.is_read.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes were read, for whoever asks at the end.
+    pub(super) fn bytes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.bytes)
+    }
+
+    fn saw(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.counter.inc_by(bytes as u64);
     }
 }
 
@@ -52,8 +72,13 @@ where
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(context) {
             this.clock.stop();
+            if let Some(Ok(data)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref))
+                && let Some(data) = data
+            {
+                this.progress.saw(data.len());
+            }
             if frame.is_none() || this.inner.is_end_stream() {
-                this.progress.0.store(true, Ordering::Relaxed);
+                this.progress.is_read.store(true, Ordering::Relaxed);
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
@@ -83,7 +108,7 @@ mod tests {
     async fn a_body_that_stalls_ends_in_request_timeout() {
         let bytes = stream::once(async { Ok::<_, StdError>(Frame::data(Bytes::from_static(b"a"))) });
         let inner = StreamBody::new(Box::pin(stream::StreamExt::chain(bytes, stream::pending())));
-        let progress = Progress(Arc::new(AtomicBool::new(false)));
+        let progress = Progress::new(false, Counter::default());
         let mut body = Watched { inner, clock: StallClock::new(Duration::from_millis(1)), progress: progress.clone() };
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
         let error = body.frame().await.unwrap().unwrap_err();
@@ -94,11 +119,12 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_read_once_its_end_was_seen() {
         let inner = StreamBody::new(stream::iter([Ok::<_, StdError>(Frame::data(Bytes::from_static(b"a")))]));
-        let progress = Progress(Arc::new(AtomicBool::new(false)));
+        let progress = Progress::new(false, Counter::default());
         let mut body = Watched { inner, clock: StallClock::new(Duration::from_mins(1)), progress: progress.clone() };
         body.frame().await.unwrap().unwrap();
         assert!(!progress.is_read());
         assert!(body.frame().await.is_none());
         assert!(progress.is_read());
+        assert_eq!(progress.bytes().load(Ordering::Relaxed), 1);
     }
 }

@@ -34,6 +34,13 @@ struct Running {
     served: JoinHandle<()>,
 }
 
+/// Metrics of their own, and ready.
+pub(super) fn surroundings() -> Surroundings {
+    let readiness = Readiness::default();
+    readiness.advance(Phase::Ready);
+    Surroundings { telemetry: Telemetry::new(std::sync::Arc::new(crate::telemetry::Metrics::new("test"))), readiness }
+}
+
 async fn start(config: Config) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -41,7 +48,7 @@ async fn start(config: Config) -> Running {
     let (cue, cue_receiver) = watch::channel(false);
     let (shutdown, shutdown_receiver) = watch::channel(false);
     let handler = OnCue { asked: asked_sender, cue: cue_receiver };
-    let served = tokio::spawn(serve(listener, Plain, handler, config, shutdown_receiver));
+    let served = tokio::spawn(serve(listener, Plain, handler, config, surroundings(), shutdown_receiver));
     Running { address, asked, cue, shutdown, served }
 }
 
@@ -114,4 +121,30 @@ async fn http_2_is_spoken_to_a_client_that_begins_with_it() {
     let mut frame_head = [0; 9];
     client.read_exact(&mut frame_head).await.unwrap();
     assert_eq!(frame_head[3], 4, "the server's first frame is SETTINGS");
+}
+
+#[tokio::test]
+async fn a_balancer_that_is_listed_names_the_client() {
+    let config = Config { proxy_protocol_from: vec!["127.0.0.0/8".parse().unwrap()], ..Config::default() };
+    let mut running = start(config).await;
+    running.cue.send_replace(true);
+    let named = send(&running, &format!("PROXY TCP4 192.0.2.7 127.0.0.1 5000 80\r\n{GET}")).await;
+    running.asked.recv().await.unwrap();
+    drop(named);
+    let mut unnamed = send(&running, GET).await;
+    let mut answer = Vec::new();
+    // with what was not read the end is a reset
+    let _ended = unnamed.read_to_end(&mut answer).await;
+    assert!(answer.is_empty(), "the connection ends without an answer");
+}
+
+#[tokio::test]
+async fn beyond_the_bytes_that_may_be_held_the_answer_is_slow_down() {
+    let mut running = start(Config { in_flight_bytes_max: 256 * 1024, ..Config::default() }).await;
+    let first = send(&running, GET).await;
+    running.asked.recv().await.unwrap();
+    let second = send(&running, &GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
+    let refused = rest(second).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("<Code>SlowDown</Code>"), "{refused}");
+    drop(first);
 }

@@ -9,6 +9,8 @@ use super::cycle::{CycleReport, Extent};
 pub struct Counts {
     cycles: AtomicU64,
     aborted: AtomicU64,
+    aborted_in_a_row: AtomicU64,
+    last_success_at: AtomicU64,
     news: AtomicU64,
     surprises: AtomicU64,
     revoked: AtomicU64,
@@ -32,6 +34,10 @@ impl Counts {
         cycles;
         /// Cycles in which the source could not be asked to the end.
         aborted;
+        /// Cycles like these since the last good one.
+        aborted_in_a_row;
+        /// When the last good cycle began, Unix seconds; 0 before it.
+        last_success_at;
         /// Cycles over what was new.
         news;
         /// Seeds that changed unannounced.
@@ -51,6 +57,12 @@ impl Counts {
         }
         .fetch_add(1, Ordering::Relaxed);
         self.aborted.fetch_add(u64::from(!report.is_complete), Ordering::Relaxed);
+        if report.is_complete {
+            self.aborted_in_a_row.store(0, Ordering::Relaxed);
+            self.last_success_at.store(report.began_at.into(), Ordering::Relaxed);
+        } else {
+            self.aborted_in_a_row.fetch_add(1, Ordering::Relaxed);
+        }
         self.surprises.fetch_add(report.surprises, Ordering::Relaxed);
         self.revoked.fetch_add(report.revoked, Ordering::Relaxed);
     }

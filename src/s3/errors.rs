@@ -10,6 +10,7 @@ use s3s::{BodySizeLimitExceeded, S3Error, S3ErrorCode, s3_error};
 
 use crate::backend::{BackendError, BodyError};
 use crate::seal;
+use crate::telemetry::tally::{self, Failed};
 
 /// What a failed backend call means to the client.
 pub(crate) fn backend(error: BackendError) -> S3Error {
@@ -87,6 +88,7 @@ pub(crate) fn body(error: BodyError) -> S3Error {
 
 /// A stored object that does not authenticate, or is not sealed: the client learns that, the log which check failed.
 pub(crate) fn unsealable(bucket: &str, key: &str, why: &dyn std::fmt::Display) -> S3Error {
+    tally::failed(Failed::of(&why.to_string()));
     tracing::error!(bucket, key, %why, "a stored object failed authentication");
     s3_error!(InternalError, "The stored object failed authentication and is not served.")
 }

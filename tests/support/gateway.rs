@@ -146,7 +146,7 @@ impl Drop for Gateway {
 fn launch(folder: &Path) -> (Child, Credentials) {
     let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sealgate"));
-    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     let config = folder.join("config.json");
     let is_configured = config.exists();
     if is_configured {

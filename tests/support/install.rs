@@ -34,7 +34,7 @@ pub(crate) static NODE_FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// Empties `folder` and calls `make`, unless its stamp says that `pins` were put there before.
-fn made_once(name: &str, pins: &str, folder: &Path, make: impl FnOnce()) {
+pub(crate) fn made_once(name: &str, pins: &str, folder: &Path, make: impl FnOnce()) {
     fs::create_dir_all(clients()).unwrap();
     let lock = File::create(clients().join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
@@ -49,7 +49,8 @@ fn made_once(name: &str, pins: &str, folder: &Path, make: impl FnOnce()) {
     fs::write(&stamp, pins).unwrap();
 }
 
-fn run(command: &mut Command, advice: &str) {
+/// Runs a step of an installation.
+pub(crate) fn run(command: &mut Command, advice: &str) {
     let line = format!("{command:?}");
     match command.output() {
         Ok(output) if output.status.success() => {}
@@ -62,7 +63,8 @@ fn run(command: &mut Command, advice: &str) {
     }
 }
 
-fn clients() -> PathBuf {
+/// Where everything is installed.
+pub(crate) fn clients() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("clients")
 }
 

@@ -22,7 +22,11 @@ where
     F: Fn(HttpRequest) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = HttpResponse> + Send,
 {
-    Front::new(Answers(answers), Config { in_flight_requests_max: 1, ..Config::default() })
+    Front::new(
+        Answers(answers),
+        Config { in_flight_requests_max: 1, ..Config::default() },
+        super::super::tests::surroundings(),
+    )
 }
 
 async fn echo_id(request: HttpRequest) -> HttpResponse {
@@ -37,8 +41,8 @@ fn request(method: Method, uri: &str) -> HttpRequest {
     Request::builder().method(method).uri(uri).body(Body::empty()).unwrap()
 }
 
-fn peer() -> SocketAddr {
-    ([127, 0, 0, 1], 40_000).into()
+fn caller() -> Caller {
+    Caller { address: ([127, 0, 0, 1], 40_000).into(), tls: None }
 }
 
 async fn text(answer: Response<AnswerBody>) -> String {
@@ -48,7 +52,7 @@ async fn text(answer: Response<AnswerBody>) -> String {
 #[tokio::test]
 async fn every_answer_names_its_request_and_the_handler_knows_the_name() {
     let front = front(echo_id);
-    let answer = front.answer(request(Method::GET, "/bucket/key"), peer()).await;
+    let answer = front.answer(request(Method::GET, "/bucket/key"), caller(), Arc::default()).await;
     let id = answer.headers()["x-amz-request-id"].to_str().unwrap().to_owned();
     assert!(answer.headers().contains_key("x-amz-id-2") && answer.headers()[SERVER] == "sealgate");
     assert_eq!(text(answer).await, id);
@@ -57,7 +61,7 @@ async fn every_answer_names_its_request_and_the_handler_knows_the_name() {
 #[tokio::test]
 async fn an_error_body_has_the_id_of_the_header() {
     let front = front(refuse);
-    let answer = front.answer(request(Method::GET, "/bucket/key"), peer()).await;
+    let answer = front.answer(request(Method::GET, "/bucket/key"), caller(), Arc::default()).await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     let id = answer.headers()["x-amz-request-id"].to_str().unwrap().to_owned();
     let body = text(answer).await;
@@ -69,8 +73,8 @@ async fn an_error_body_has_the_id_of_the_header() {
 #[tokio::test]
 async fn a_health_check_needs_no_permit_and_no_signature() {
     let front = front(refuse);
-    front.in_flight.close();
-    let answer = front.answer(request(Method::GET, "/_/health"), peer()).await;
+    let _only_permit = front.budget.admit(&request(Method::GET, "/")).ok().unwrap();
+    let answer = front.answer(request(Method::GET, "/_/health"), caller(), Arc::default()).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(text(answer).await, "ok");
 }
@@ -79,14 +83,14 @@ async fn a_health_check_needs_no_permit_and_no_signature() {
 async fn only_the_plain_health_request_is_one() {
     let front = front(refuse);
     for (method, uri) in [(Method::PUT, "/_/health"), (Method::GET, "/_/health?acl"), (Method::GET, "/_/health/x")] {
-        assert_eq!(front.answer(request(method, uri), peer()).await.status(), StatusCode::FORBIDDEN);
+        assert_eq!(front.answer(request(method, uri), caller(), Arc::default()).await.status(), StatusCode::FORBIDDEN);
     }
 }
 
 #[tokio::test]
 async fn a_cors_preflight_is_refused_as_by_a_bucket_without_cors() {
     let front = front(echo_id);
-    let answer = front.answer(request(Method::OPTIONS, "/bucket/key"), peer()).await;
+    let answer = front.answer(request(Method::OPTIONS, "/bucket/key"), caller(), Arc::default()).await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert!(text(answer).await.contains("<Code>AccessForbidden</Code>"));
 }
@@ -94,12 +98,12 @@ async fn a_cors_preflight_is_refused_as_by_a_bucket_without_cors() {
 #[tokio::test]
 async fn a_request_too_many_is_told_to_slow_down_until_an_earlier_answer_has_ended() {
     let front = front(echo_id);
-    let first = front.answer(request(Method::GET, "/bucket"), peer()).await;
-    let second = front.answer(request(Method::GET, "/bucket"), peer()).await;
+    let first = front.answer(request(Method::GET, "/bucket"), caller(), Arc::default()).await;
+    let second = front.answer(request(Method::GET, "/bucket"), caller(), Arc::default()).await;
     assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(text(second).await.contains("<Code>SlowDown</Code>"));
     drop(first);
-    assert_eq!(front.answer(request(Method::GET, "/bucket"), peer()).await.status(), StatusCode::OK);
+    assert_eq!(front.answer(request(Method::GET, "/bucket"), caller(), Arc::default()).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -116,11 +120,11 @@ async fn a_request_whose_client_went_away_gives_its_permit_back() {
             HttpResponse::new(Body::empty())
         }
     });
-    let mut stuck = Box::pin(front.answer(request(Method::GET, "/"), peer()));
+    let mut stuck = Box::pin(front.answer(request(Method::GET, "/"), caller(), Arc::default()));
     tokio::select! { _ = &mut stuck => panic!("it never answers"), entered = at_work => entered.unwrap() }
-    assert_eq!(front.in_flight.available_permits(), 0);
+    assert!(front.budget.admit(&request(Method::GET, "/")).is_err());
     drop(stuck);
-    assert_eq!(front.answer(request(Method::GET, "/"), peer()).await.status(), StatusCode::OK);
+    assert_eq!(front.answer(request(Method::GET, "/"), caller(), Arc::default()).await.status(), StatusCode::OK);
 }
 
 #[test]
@@ -137,4 +141,29 @@ fn the_access_key_is_found_where_signatures_name_it() {
     assert_eq!(access_key_id(&HeaderMap::new(), &presigned), Some("AKID"));
     assert_eq!(access_key_id(&header("AWS4-HMAC-SHA256 Credential=a\"b/x"), &none), None);
     assert_eq!(access_key_id(&HeaderMap::new(), &none), None);
+}
+
+#[tokio::test]
+async fn what_a_request_came_to_is_counted_once_its_answer_has_ended() {
+    let front = front(|request: HttpRequest| async move {
+        request.extensions().get::<Facts>().unwrap().set_operation("GetObject");
+        HttpResponse::new(Body::from("12345".to_owned()))
+    });
+    let metrics = Arc::clone(&front.telemetry.metrics);
+    let answer = front.answer(request(Method::GET, "/b/k"), caller(), Arc::default()).await;
+    assert_eq!(metrics.in_flight.get(), 1);
+    assert_eq!(text(answer).await, "12345");
+    let left = front.answer(request(Method::GET, "/b/k"), caller(), Arc::default()).await;
+    drop(left);
+    let text = metrics.text(&[]);
+    assert!(text.contains("sealgate_http_requests_total{operation=\"GetObject\",code_class=\"2xx\"} 2"), "{text}");
+    assert_eq!((metrics.in_flight.get(), metrics.sent.get(), metrics.cancelled.get()), (0, 5, 1));
+}
+
+#[tokio::test]
+async fn health_says_no_before_and_after() {
+    let front = front(refuse);
+    front.readiness.advance(Phase::Draining);
+    let answer = front.answer(request(Method::GET, "/_/health"), caller(), Arc::default()).await;
+    assert_eq!((answer.status(), text(answer).await.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "draining"));
 }

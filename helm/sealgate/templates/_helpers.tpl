@@ -1,0 +1,161 @@
+{{- define "sealgate.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "sealgate.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "sealgate.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "sealgate.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "sealgate.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
+{{ include "sealgate.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: sealgate
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* name, namespace, labels and annotations of an object: (list context suffix annotations labels) */}}
+{{- define "sealgate.metadata" -}}
+{{- $context := index . 0 }}
+{{- $annotations := merge (dict) (default (dict) (index . 2)) $context.Values.commonAnnotations }}
+name: {{ include "sealgate.fullname" $context }}{{ index . 1 }}
+namespace: {{ $context.Release.Namespace }}
+labels:
+  {{- include "sealgate.labels" $context | nindent 2 }}
+  {{- with index . 3 }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "sealgate.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "sealgate.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "sealgate.image" -}}
+{{- $registry := default .Values.image.registry .Values.global.imageRegistry }}
+{{- $name := .Values.image.repository }}
+{{- if $registry }}{{ $name = printf "%s/%s" $registry $name }}{{ end }}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" $name .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" $name (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- define "sealgate.configMapName" -}}
+{{- default (printf "%s-config" (include "sealgate.fullname" .)) .Values.existingConfigMap }}
+{{- end }}
+
+{{- define "sealgate.secretName" -}}
+{{- default (include "sealgate.fullname" .) .Values.existingSecret }}
+{{- end }}
+
+{{- define "sealgate.fragmentsSecret" -}}
+{{- default .Values.globalConfig.customerFragmentsExistingSecret .Values.crypto.customerFragmentsExistingSecret }}
+{{- end }}
+
+{{- define "sealgate.tlsSecret" -}}
+{{- default (printf "%s-tls" (include "sealgate.fullname" .)) .Values.tls.existingSecret }}
+{{- end }}
+
+{{- define "sealgate.scheme" -}}
+{{- ternary "https" "http" .Values.tls.enabled }}
+{{- end }}
+
+{{- define "sealgate.isLocal" -}}
+{{- if eq (dig "backend" "type" "local" .Values.config) "local" }}true{{ end }}
+{{- end }}
+
+{{/* application.json: the free map, and what the chart itself decides */}}
+{{- define "sealgate.applicationJson" -}}
+{{- $listen := dict "s3" "0.0.0.0:8000" "admin" "0.0.0.0:8001" }}
+{{- if .Values.tls.enabled }}
+{{- $tls := dict "cert" "/opt/tls/tls.crt" "key" "/opt/tls/tls.key" }}
+{{- if .Values.tls.clientCertificates }}{{ $tls = merge $tls (dict "client_ca" "/opt/tls/ca.crt") }}{{ end }}
+{{- $listen = merge $listen (dict "tls" $tls) }}
+{{- else if .Values.tls.allowPlainHttp }}
+{{- $listen = merge $listen (dict "allow_plain_http" true) }}
+{{- end }}
+{{- $limits := dict "drain_timeout" (printf "%ds" (int .Values.drainSeconds)) }}
+{{- /* without the sleep of a preStop hook the gateway itself waits */}}
+{{- if semverCompare "<1.30-0" .Capabilities.KubeVersion.Version }}
+{{- $limits = merge $limits (dict "shutdown_delay" (printf "%ds" (int .Values.preStopSeconds))) }}
+{{- end }}
+{{- $chart := dict "listen" $listen "limits" $limits }}
+{{- if include "sealgate.isLocal" . }}
+{{- $chart = merge $chart (dict "backend" (dict "type" "local" "path" .Values.persistence.mountPath)) }}
+{{- end }}
+{{- $config := deepCopy .Values.config }}
+{{- if include "sealgate.isLocal" . }}
+{{- /* what the chart's own default says of an S3 store */}}
+{{- $config = set $config "backend" (omit (default (dict) $config.backend) "endpoint" "region" "path_style") }}
+{{- end }}
+{{- mergeOverwrite $chart $config | toPrettyJson }}
+{{- end }}
+
+{{- define "sealgate.resources" -}}
+{{- if .Values.resources }}
+{{- toYaml .Values.resources }}
+{{- else }}
+{{- $size := get (.Files.Get "files/sizing.yaml" | fromYaml) .Values.sizing.preset }}
+requests:
+  cpu: {{ $size.cpuRequest | quote }}
+  memory: {{ $size.memoryRequest }}
+limits:
+  {{- with $size.cpuLimit }}
+  cpu: {{ . | quote }}
+  {{- end }}
+  memory: {{ $size.memoryLimit }}
+{{- end }}
+{{- end }}
+
+{{/* What cannot work is refused in plain words. */}}
+{{- define "sealgate.checks" -}}
+{{- $replicas := ternary (int .Values.autoscaling.maxReplicas) (int .Values.replicaCount) .Values.autoscaling.enabled }}
+{{- if and (include "sealgate.isLocal" .) (gt $replicas 1) (not .Values.existingConfigMap) }}
+{{- fail "config.backend.type local keeps objects in one pod: set replicaCount to 1 and autoscaling.enabled to false, or use an S3 store" }}
+{{- end }}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
+{{- fail "autoscaling.minReplicas is greater than autoscaling.maxReplicas" }}
+{{- end }}
+{{- if and .Values.autoscaling.enabled .Values.resources (not (dig "requests" "cpu" "" .Values.resources)) }}
+{{- fail "autoscaling needs resources.requests.cpu" }}
+{{- end }}
+{{- if and .Values.secretConfig .Values.existingSecret }}
+{{- fail "set either existingSecret or secretConfig" }}
+{{- end }}
+{{- if and .Values.tls.certManager.enabled (not .Values.tls.certManager.issuerRef.name) }}
+{{- fail "tls.certManager.enabled needs tls.certManager.issuerRef.name" }}
+{{- end }}
+{{- if and (eq (dig "crypto" "mode" "single-key" .Values.config) "local-multi-keys") (dig "crypto" "tenant_keys" "" .Values.config) }}
+{{- fail "config.crypto.tenant_keys are secrets: put them into the Secret" }}
+{{- end }}
+{{- if dig "crypto" "key_seed" "" .Values.config }}
+{{- fail "config.crypto.key_seed is a secret: put it into the Secret" }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,126 @@
+//! The admin port: health for the platform, metrics for Prometheus, status for people. Everything here only reads.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/health/live` | 200 as long as the process answers; never asks anybody |
+//! | `/health/startup` | 200 once it serves |
+//! | `/health/ready` | 200 while it asks for requests, 503 before and after |
+//! | `/health` | all checks as JSON; 503 if one fails |
+//! | `/metrics` | Prometheus or `OpenMetrics` text; guarded if a secret is set |
+//! | `/v1/status` | what the page shows, as JSON |
+//! | `/` | the status page |
+//!
+//! No client certificate is asked for here: probes have none.
+
+mod guard;
+mod listener;
+pub mod status;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+
+use crate::edge::{Phase, Readiness};
+use crate::telemetry::exposition;
+pub use guard::MetricsGuard;
+pub use listener::serve;
+use status::StatusSource;
+
+/// What the admin port tells of.
+#[derive(Clone)]
+pub struct Admin {
+    /// whether requests are asked for
+    pub readiness: Readiness,
+    /// everything else
+    pub source: Arc<dyn StatusSource>,
+    /// who may read the metrics
+    pub guard: MetricsGuard,
+}
+
+/// The routes.
+pub fn router(admin: Admin) -> Router {
+    Router::new()
+        .route("/health/live", get(|| async { "ok" }))
+        .route("/health/startup", get(startup))
+        .route("/health/ready", get(ready))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/v1/status", get(status))
+        .route("/", get(page))
+        .layer(middleware::map_response(with_headers))
+        .with_state(admin)
+}
+
+async fn startup(State(admin): State<Admin>) -> Response {
+    answer(admin.readiness.phase() > Phase::Starting, "starting")
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    match admin.readiness.phase() {
+        Phase::Starting => answer(false, "starting"),
+        Phase::Ready => answer(true, ""),
+        Phase::Draining => answer(false, "draining"),
+    }
+}
+
+fn answer(is_well: bool, why: &'static str) -> Response {
+    if is_well { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, why).into_response() }
+}
+
+async fn health(State(admin): State<Admin>) -> Response {
+    let health = admin.source.health();
+    let status = if health.is_well() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(health)).into_response()
+}
+
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    if !admin.guard.admits(&headers).await {
+        return (StatusCode::UNAUTHORIZED, "the metrics secret is missing or wrong").into_response();
+    }
+    let source = Arc::clone(&admin.source);
+    let Ok(text) = tokio::task::spawn_blocking(move || source.metrics()).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    if exposition::takes_open_metrics(accept) {
+        ([(CONTENT_TYPE, exposition::OPEN_METRICS)], text).into_response()
+    } else {
+        ([(CONTENT_TYPE, exposition::PROMETHEUS)], exposition::prometheus(&text)).into_response()
+    }
+}
+
+async fn status(State(admin): State<Admin>) -> Response {
+    Json(admin.source.status()).into_response()
+}
+
+async fn page() -> Response {
+    ([(CONTENT_TYPE, "text/html; charset=utf-8")], PAGE).into_response()
+}
+
+/// Nothing is cached, framed or guessed, and the page loads nothing from elsewhere.
+async fn with_headers(mut response: Response) -> Response {
+    let headers = [
+        (CACHE_CONTROL, "no-store"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'",
+        ),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("referrer-policy"), "no-referrer"),
+    ];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The status page: one file, nothing to build.
+const PAGE: &str = include_str!("admin/page.html");
+
+#[cfg(test)]
+mod tests;

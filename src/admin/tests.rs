@@ -1,0 +1,124 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::body::Body;
+use axum::http::Request;
+use http_body_util::BodyExt as _;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+
+use super::status::{Check, Health, Status, StatusSource};
+use super::*;
+
+/// A gateway that is well or not.
+#[derive(Default)]
+struct Fake(AtomicBool);
+
+impl StatusSource for Fake {
+    fn health(&self) -> Health {
+        Health::of(vec![Check { name: "keys", ok: self.0.load(Ordering::Relaxed), detail: String::new() }])
+    }
+
+    fn status(&self) -> Status {
+        Status { version: "1.2.3", ..Status::default() }
+    }
+
+    fn metrics(&self) -> String {
+        "# HELP a Help.\n# TYPE a counter\na_total 1\n# EOF\n".to_owned()
+    }
+}
+
+struct Running {
+    admin: Admin,
+    fake: Arc<Fake>,
+    folder: tempfile::TempDir,
+}
+
+fn running() -> Running {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Arc::new(Fake::default());
+    let guard = MetricsGuard::new(folder.path().join("secret"));
+    let admin = Admin { readiness: Readiness::default(), source: Arc::clone(&fake) as _, guard };
+    Running { admin, fake, folder }
+}
+
+impl Running {
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String, String) {
+        let mut request = Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let service = TowerToHyperService::new(router(self.admin.clone()));
+        let answer = service.call(request.body(Body::empty()).unwrap()).await.unwrap();
+        let kind = answer.headers().get(CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap()).to_owned();
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, kind, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn status(&self, path: &str) -> u16 {
+        self.get(path, &[]).await.0
+    }
+}
+
+#[tokio::test]
+async fn probes_follow_the_phases() {
+    let running = running();
+    let mut seen = Vec::new();
+    for phase in [Phase::Starting, Phase::Ready, Phase::Draining] {
+        running.admin.readiness.advance(phase);
+        let probes = ["/health/live", "/health/startup", "/health/ready"];
+        for probe in probes {
+            seen.push(running.status(probe).await);
+        }
+    }
+    assert_eq!(seen, [200, 503, 503, 200, 200, 200, 200, 200, 503]);
+}
+
+#[tokio::test]
+async fn health_is_503_while_a_check_fails() {
+    let running = running();
+    let (status, _, body) = running.get("/health", &[]).await;
+    assert_eq!((status, body.contains("\"failing\"")), (503, true));
+    running.fake.0.store(true, Ordering::Relaxed);
+    assert_eq!(running.status("/health").await, 200);
+    assert_eq!(running.status("/health/live").await, 200);
+}
+
+#[tokio::test]
+async fn metrics_come_in_the_format_that_is_asked_for() {
+    let running = running();
+    let (_, kind, text) = running.get("/metrics", &[]).await;
+    assert!(kind.starts_with("text/plain; version=0.0.4") && text.contains("# TYPE a_total counter"), "{text}");
+    let accept = [("accept", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1")];
+    let (_, kind, text) = running.get("/metrics", &accept).await;
+    assert!(kind.starts_with("application/openmetrics-text") && text.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn metrics_need_the_secret_once_there_is_one() {
+    let running = running();
+    let file = running.folder.path().join("secret");
+    assert_eq!(running.status("/metrics").await, 200);
+    std::fs::write(&file, "open sesame\n").unwrap();
+    for (headers, expected) in [
+        (vec![], 401),
+        (vec![("authorization", "Bearer open sesam")], 401),
+        (vec![("authorization", "open sesame")], 401),
+        (vec![("authorization", "Bearer open sesame")], 200),
+        (vec![("x-metrics-secret", "open sesame")], 200),
+    ] {
+        assert_eq!(running.get("/metrics", &headers).await.0, expected, "{headers:?}");
+    }
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(running.get("/metrics", &[("x-metrics-secret", "")]).await.0, 401, "an empty secret admits nobody");
+    assert_eq!(running.status("/health/live").await, 200, "probes need none");
+}
+
+#[tokio::test]
+async fn the_page_loads_nothing_from_elsewhere() {
+    let (status, kind, page) = running().get("/", &[]).await;
+    assert_eq!((status, kind.as_str()), (200, "text/html; charset=utf-8"));
+    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains(" src="));
+    let (_, _, json) = running().get("/v1/status", &[]).await;
+    assert!(json.contains("\"version\":\"1.2.3\""), "{json}");
+}

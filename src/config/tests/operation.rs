@@ -1,0 +1,31 @@
+//! The sections `listen` and `audit`.
+
+use super::*;
+
+#[test]
+fn audit_records_have_a_sink_and_a_rule_for_when_it_is_slow() {
+    let audit =
+        |value: Value| Files::new(&json!({"audit": value}), &Value::Null).load().map(|loaded| loaded.config.audit);
+    assert_eq!(audit(json!({})).unwrap(), None);
+    let settings = audit(json!({"sink": "file", "file": "/a", "on_full": "block", "queue_max": 7})).unwrap().unwrap();
+    assert_eq!(settings.sink, audit::Sink::File("/a".into()));
+    assert_eq!((settings.on_full, settings.queue_max), (audit::OnFull::Block, 7));
+    for (value, place) in [
+        (json!({"sink": "file"}), "audit.file"),
+        (json!({"sink": "syslog"}), "audit.sink"),
+        (json!({"sink": "stdout", "file": "/a"}), "audit.file"),
+        (json!({"on_full": "wait"}), "audit.on_full"),
+        (json!({"sink": "stdout", "queue_max": 0}), "audit.queue_max"),
+    ] {
+        assert!(refused(&json!({"audit": value})).contains(place), "{place}");
+    }
+}
+
+#[test]
+fn an_admin_port_open_to_the_network_needs_tls_too() {
+    let admin = json!({"listen": {"admin": "0.0.0.0:8001"}});
+    assert!(refused(&admin).contains("`listen.admin`"), "{}", refused(&admin));
+    let tls = json!({"listen": {"s3": "0.0.0.0:8000", "admin": "0.0.0.0:8001", "tls": {"cert": "/c", "key": "/k"}}});
+    assert_eq!(Files::new(&tls, &Value::Null).load().unwrap().config.listen.tls.unwrap().key, Path::new("/k"));
+    assert!(refused(&json!({"listen": {"forwarded_from": ["10.0.0.0/99"]}})).contains("listen.forwarded_from[0]"));
+}

@@ -1,0 +1,61 @@
+use super::*;
+
+fn ended(operation: &'static str, status: u16) -> Ended {
+    let ended = Ended { status, first_byte_micros: 3_000, total_micros: 2_000_000, ..Ended::of("1") };
+    ended.facts.set_operation(operation);
+    ended
+}
+
+#[test]
+fn requests_are_counted_by_operation_and_class() {
+    let metrics = Metrics::new("1.2.3");
+    metrics.request(&ended("GetObject", 206));
+    metrics.request(&ended("SomethingNew", 503));
+    let text = metrics.text(&[]);
+    for line in [
+        "sealgate_http_requests_total{operation=\"GetObject\",code_class=\"2xx\"} 1",
+        "sealgate_http_requests_total{operation=\"Other\",code_class=\"5xx\"} 1",
+        "sealgate_http_request_duration_seconds_bucket{le=\"2.5\",operation=\"GetObject\"} 1",
+        "sealgate_http_first_byte_seconds_bucket{le=\"0.005\",operation=\"GetObject\"} 1",
+        "sealgate_build_info{version=\"1.2.3\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found.starts_with(line)), "{line} in\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn what_is_told_replaces_what_was_told_before() {
+    let metrics = Metrics::new("1");
+    metrics.tell(&table::UPSTREAM, [(label("upstream", "kms"), 1.0)]);
+    metrics.tell(&table::UPSTREAM, [(label("upstream", "coordinator"), 0.0)]);
+    metrics.tell_key_ages([30.0, 30.0]);
+    metrics.tell_key_ages([30.0]);
+    let text = metrics.text(&[]);
+    assert!(text.contains("sealgate_upstream_connection_status{upstream=\"coordinator\"} 0.0"), "{text}");
+    assert!(!text.contains("upstream=\"kms\""));
+    let count = text.lines().find(|line| line.starts_with("sealgate_key_age_seconds_count")).unwrap();
+    assert!(count.ends_with(" 1"), "{count}");
+}
+
+#[test]
+fn every_metric_of_the_table_is_registered() {
+    let metrics = Metrics::new("1");
+    let _handles = metrics.audit("file");
+    metrics.connections("s3").inc();
+    metrics.handshakes_failed("s3").inc();
+    metrics.tell_key_ages([1.0]);
+    for described in TOLD {
+        metrics.tell(described, [(Labels::new(), 1.0)]);
+    }
+    metrics.request(&ended("GetObject", 200));
+    let text = metrics.text(&[
+        (&table::NETWORK, label("direction", "received"), 1),
+        (&table::CONFIG_RELOADS, label("result", "ok"), 1),
+    ]);
+    for described in table::ALL {
+        let family = described.full_name();
+        let family = family.strip_suffix("_total").unwrap_or(&family);
+        assert!(text.contains(&format!("# TYPE {family} ")), "{family}\n{text}");
+    }
+}

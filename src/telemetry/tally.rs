@@ -1,0 +1,81 @@
+//! Counts of the whole process from places that no handle reaches: in the middle of sealing and opening. Each is one
+//! relaxed addition; the metrics read them when they are asked for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What failed authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// the envelope: changed, of another object, or missing
+    Envelope,
+    /// a segment of a body
+    Segment,
+    /// lengths, parts or the completion record
+    Structure,
+}
+
+impl Failed {
+    /// Every kind, with its label.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Envelope, "envelope"), (Self::Segment, "segment"), (Self::Structure, "structure")];
+
+    /// The kind that an error's text speaks of.
+    #[must_use]
+    pub fn of(why: &str) -> Self {
+        match why {
+            _ if why.contains("envelope") || why.contains("low-order") => Self::Envelope,
+            _ if why.starts_with("segment") => Self::Segment,
+            _ => Self::Structure,
+        }
+    }
+}
+
+/// Plaintext bytes were sealed.
+pub fn sealed(bytes: usize) {
+    SEALED.fetch_add(bytes as u64, Ordering::Relaxed);
+}
+
+/// Plaintext bytes were opened.
+pub fn opened(bytes: usize) {
+    OPENED.fetch_add(bytes as u64, Ordering::Relaxed);
+}
+
+/// A stored object failed authentication.
+pub fn failed(what: Failed) {
+    FAILURES[what as usize].fetch_add(1, Ordering::Relaxed);
+}
+
+/// Bytes sealed and bytes opened since the process began.
+pub(super) fn bytes() -> (u64, u64) {
+    (SEALED.load(Ordering::Relaxed), OPENED.load(Ordering::Relaxed))
+}
+
+pub(super) fn failures(what: Failed) -> u64 {
+    FAILURES[what as usize].load(Ordering::Relaxed)
+}
+
+static SEALED: AtomicU64 = AtomicU64::new(0);
+static OPENED: AtomicU64 = AtomicU64::new(0);
+static FAILURES: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_sorted_by_what_they_speak_of() {
+        assert_eq!(Failed::of("segment 3 fails authentication"), Failed::Segment);
+        assert_eq!(Failed::of("envelope tag mismatch"), Failed::Envelope);
+        assert_eq!(Failed::of("it has no envelope"), Failed::Envelope);
+        assert_eq!(Failed::of("cut short"), Failed::Structure);
+    }
+
+    #[test]
+    fn what_is_counted_adds_up() {
+        let (sealed_before, opened_before) = bytes();
+        sealed(3);
+        opened(4);
+        let (sealed_after, opened_after) = bytes();
+        assert!(sealed_after >= sealed_before + 3 && opened_after >= opened_before + 4);
+    }
+}

@@ -1,0 +1,366 @@
+"""The chart as two majors of Helm render it. Usage: chart.py CHART HELM3 HELM4 PROMTOOL METRICS CHECK
+
+METRICS is the file of the names of all metrics, one a line. Each CHECK is a function below; what does not hold is an
+AssertionError with the values that were given.
+"""
+import copy
+import itertools
+import json
+import re
+import subprocess
+import sys
+import tempfile
+
+import jsonschema
+import kubernetes_validate
+import yaml
+
+CHART, HELM3, HELM4, PROMTOOL, METRICS, CHECK = sys.argv[1:7]
+HELMS = [HELM3, HELM4]
+KUBERNETES = ["1.25.0", "1.29.0", "1.31.0", "1.35.0", "1.37.0"]
+NOT_OF_KUBERNETES = {"ServiceMonitor", "PrometheusRule", "HTTPRoute", "Certificate"}
+LOCAL = {"replicaCount": 1, "config": {"backend": {"type": "local"}}}
+TENANT = "67f1adf3-08e5-4eea-94e3-e611f263c87b"
+
+# Each alone, and where it makes sense all at once.
+TOGGLES = {
+    "autoscaling": {"autoscaling": {"enabled": True}},
+    "budget": {"podDisruptionBudget": {"enabled": True}},
+    "policy": {"networkPolicy": {"enabled": True}},
+    "monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"},
+                                   "metricsSecret": {"name": "scrape"}}},
+    "rules": {"prometheusRule": {"enabled": True, "ruleLabels": {"team": "storage"}}},
+    "dashboard": {"dashboard": {"enabled": True}},
+    "ingress": {"ingress": {"enabled": True, "className": "nginx"}},
+    "route": {"httpRoute": {"enabled": True}},
+    "tls": {"tls": {"enabled": True, "existingSecret": "certificate", "clientCertificates": True}},
+    "issued": {"tls": {"enabled": True, "certManager": {"enabled": True, "issuerRef": {"name": "ca"}}}},
+    "fragments": {"crypto": {"customerFragmentsExistingSecret": "gateway-customer-fragments"}},
+    "fragments-global": {"globalConfig": {"customerFragmentsExistingSecret": "gateway-customer-fragments"}},
+    "openshift": {"openshift": {"enabled": True}},
+    "roll": {"rollOnConfigChange": True},
+    "inline": {"secretConfig": {"tenants": []}},
+    "existing": {"existingSecret": "sealgate-secret", "existingConfigMap": "sealgate-config"},
+    "local": LOCAL,
+    "volume": {**LOCAL, "persistence": {"enabled": True}},
+    "remote": {"config": {"crypto": {"mode": "remote-multi-keys", "update_period": "1h"},
+                          "coordinator": {"url": "https://coordinator"}}},
+    "image": {"global": {"imageRegistry": "registry.local"}, "image": {"digest": "sha256:" + "a" * 64}},
+    "balancer": {"service": {"type": "LoadBalancer", "trafficDistribution": "PreferClose",
+                             "ipFamilyPolicy": "PreferDualStack", "externalTrafficPolicy": "Local"}},
+    "account": {"serviceAccount": {"create": False, "name": "own", "automountToken": True}},
+    "placing": {"podAntiAffinityPreset": "hard", "priorityClassName": "high", "nodeSelector": {"disk": "ssd"},
+                "tolerations": [{"operator": "Exists"}], "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["kms"]}]},
+    "extras": {"extraArgs": ["--log", "debug"], "extraEnv": [{"name": "A", "value": "b"}],
+               "extraEnvFrom": [{"secretRef": {"name": "aws"}}],
+               "extraVolumes": [{"name": "v", "emptyDir": {}}],
+               "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}],
+               "extraContainers": [{"name": "side", "image": "busybox:1.36"}],
+               "initContainers": [{"name": "wait", "image": "busybox:1.36"}],
+               "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap",
+                                 "metadata": {"name": "{{ .Release.Name }}-more"}}]},
+    **{f"size-{size}": {"sizing": {"preset": size}}
+       for size in "production 1k 10k 20k 30k 50k 100k 500k 1m 2m".split()},
+}
+ALONE = {"local", "volume", "existing", "issued", "openshift", "account"}
+
+
+def merged(*parts):
+    result = {}
+    for part in parts:
+        for key, value in copy.deepcopy(part).items():
+            both = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def run(helm, values, *arguments):
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(values, file)
+        file.flush()
+        return subprocess.run([helm, *arguments, CHART, "-f", file.name], capture_output=True, text=True)
+
+
+def template(values, helm=HELM4, kubernetes="1.37.0"):
+    done = run(helm, values, "template", "demo", "--namespace", "storage", "--kube-version", kubernetes)
+    assert done.returncode == 0, (values, done.stderr)
+    return done.stdout
+
+
+def render(values, **how):
+    objects = [item for item in yaml.safe_load_all(template(values, **how)) if item]
+    return {(item["kind"], item["metadata"]["name"]): item for item in objects}
+
+
+def pod(objects):
+    return objects["Deployment", "demo-sealgate"]["spec"]["template"]
+
+
+def container(objects):
+    return pod(objects)["spec"]["containers"][0]
+
+
+def application(objects):
+    return json.loads(objects["ConfigMap", "demo-sealgate-config"]["data"]["application.json"])
+
+
+def validate(objects, kubernetes):
+    for item in objects.values():
+        if item["kind"] not in NOT_OF_KUBERNETES:
+            kubernetes_validate.validate(item, kubernetes.rsplit(".", 1)[0], strict=True)
+
+
+def all_values():
+    together = merged(*[value for name, value in TOGGLES.items() if name not in ALONE])
+    return {"defaults": {}, "all": together, **TOGGLES}
+
+
+def every_toggle_renders_valid_manifests_with_both_helms():
+    for (name, values), helm in itertools.product(all_values().items(), HELMS):
+        versions = KUBERNETES if name in ("defaults", "all") else ["1.25.0", "1.37.0"]
+        if helm == HELM3:
+            versions = versions[-1:]
+        for kubernetes in versions:
+            try:
+                validate(render(values, helm=helm, kubernetes=kubernetes), kubernetes)
+            except Exception as error:
+                raise AssertionError(f"{name} on {kubernetes} with {helm}: {error}") from error
+
+
+def two_renders_are_the_same_and_both_helms_agree():
+    for values in ({}, all_values()["all"]):
+        first = template(values)
+        assert first == template(values), "a render is not deterministic"
+        assert render(values) == render(values, helm=HELM3), "the two Helms differ"
+
+
+def lint_is_strict_and_silent():
+    for helm in HELMS:
+        for values in ({}, all_values()["all"]):
+            done = run(helm, values, "lint", "--strict")
+            assert done.returncode == 0 and "WARNING" not in done.stdout, done.stdout
+
+
+def pods_are_restricted():
+    for name, values in all_values().items():
+        objects = render(values)
+        spec = pod(objects)["spec"]
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert ("runAsUser" in spec["securityContext"]) == (name != "openshift"), name
+        for field in ("hostNetwork", "hostPID", "hostIPC"):
+            assert field not in spec
+        own = container(objects)["securityContext"]
+        assert own["allowPrivilegeEscalation"] is False and own["readOnlyRootFilesystem"] is True
+        assert own["capabilities"] == {"drop": ["ALL"]}
+        assert spec["enableServiceLinks"] is False
+        assert spec["automountServiceAccountToken"] == (name in ("account",))
+        kinds = {kind for kind, _ in objects}
+        assert not kinds & {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}, "no rights are needed"
+
+
+def what_is_mounted_is_a_folder():
+    objects = render(merged(TOGGLES["fragments"], TOGGLES["tls"]))
+    mounts = {mount["name"]: mount for mount in container(objects)["volumeMounts"]}
+    assert mounts["config"]["mountPath"] == "/opt/config" and mounts["secret"]["mountPath"] == "/opt/secret"
+    assert mounts["customer-fragments"]["mountPath"] == "/opt/fragments" and mounts["tls"]["mountPath"] == "/opt/tls"
+    assert all("subPath" not in mount for mount in mounts.values()), "a subPath never sees a change"
+    volumes = {volume["name"]: volume for volume in pod(objects)["spec"]["volumes"]}
+    assert volumes["secret"]["secret"] == {"secretName": "demo-sealgate", "defaultMode": 0o440}
+    for values in (TOGGLES["fragments"], TOGGLES["fragments-global"]):
+        of = {volume["name"]: volume for volume in pod(render(values))["spec"]["volumes"]}
+        secret = of["customer-fragments"]["secret"]
+        assert secret["secretName"] == "gateway-customer-fragments"
+        assert secret["items"] == [{"key": "customer-fragments", "path": "customer_fragments.json"}]
+
+
+def existing_objects_are_used_and_not_written():
+    objects = render(TOGGLES["existing"])
+    assert not any(kind in ("ConfigMap", "Secret") for kind, _ in objects)
+    volumes = {volume["name"]: volume for volume in pod(objects)["spec"]["volumes"]}
+    assert volumes["config"]["configMap"]["name"] == "sealgate-config"
+    assert volumes["secret"]["secret"]["secretName"] == "sealgate-secret"
+
+
+def the_free_map_becomes_json():
+    config = {"crypto": {"mode": "local-multi-keys", "update_period": "1h"}, "cache": {"any": [1, True, None]},
+              "limits": {"in_flight_requests_max": 2000000}, "listen": {"s3": "[::]:8000"}}
+    written = application(render({"config": config}))
+    assert written["crypto"] == config["crypto"] and written["cache"] == {"any": [1, True, None]}, written
+    assert written["limits"]["in_flight_requests_max"] == 2000000, "numbers stay numbers"
+    assert written["listen"] == {"s3": "[::]:8000", "admin": "0.0.0.0:8001", "allow_plain_http": True}
+    tls = application(render(TOGGLES["tls"]))["listen"]
+    assert "allow_plain_http" not in tls
+    assert tls["tls"] == {"cert": "/opt/tls/tls.crt", "key": "/opt/tls/tls.key", "client_ca": "/opt/tls/ca.crt"}
+    assert application(render({}, kubernetes="1.28.0"))["limits"]["shutdown_delay"] == "10s"
+    assert "shutdown_delay" not in application(render({}))["limits"]
+
+
+def probes_and_the_way_out():
+    for values, scheme in (({}, "HTTP"), (TOGGLES["tls"], "HTTPS")):
+        one = container(render(values))
+        paths = {"startupProbe": "startup", "livenessProbe": "live", "readinessProbe": "ready"}
+        for probe, path in paths.items():
+            assert one[probe]["httpGet"] == {"path": f"/health/{path}", "port": "admin", "scheme": scheme}
+    objects = render({"preStopSeconds": 7, "drainSeconds": 100})
+    assert container(objects)["lifecycle"] == {"preStop": {"sleep": {"seconds": 7}}}
+    assert pod(objects)["spec"]["terminationGracePeriodSeconds"] == 117
+    assert application(objects)["limits"]["drain_timeout"] == "100s"
+    strategy = objects["Deployment", "demo-sealgate"]["spec"]["strategy"]
+    assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert "lifecycle" not in container(render({}, kubernetes="1.29.0"))
+
+
+def scaling_and_disruption():
+    objects = render(TOGGLES["autoscaling"])
+    assert "replicas" not in objects["Deployment", "demo-sealgate"]["spec"]
+    scaler = objects["HorizontalPodAutoscaler", "demo-sealgate"]
+    assert scaler["apiVersion"] == "autoscaling/v2" and scaler["spec"]["behavior"]["scaleDown"]
+    assert {metric["resource"]["name"] for metric in scaler["spec"]["metrics"]} == {"cpu", "memory"}
+    assert ("PodDisruptionBudget", "demo-sealgate") in render(TOGGLES["budget"])
+    assert ("PodDisruptionBudget", "demo-sealgate") not in render(merged(TOGGLES["budget"], {"replicaCount": 1}))
+    keys = [spread["topologyKey"] for spread in pod(objects)["spec"]["topologySpreadConstraints"]]
+    assert keys == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+
+
+def the_network_policy_names_every_port_both_ways():
+    spec = render(TOGGLES["policy"])["NetworkPolicy", "demo-sealgate"]["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    allowed = {port["port"] for rule in spec["ingress"] for port in rule["ports"]}
+    assert allowed == {port["name"] for port in container(render({}))["ports"]}
+    assert all(rule.get("from") for rule in spec["ingress"])
+    assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} == {53, 443, 5696}
+
+
+def resources_follow_the_sizing_table():
+    table = {"production": ("1", None, "2Gi", "2Gi"), "1k": ("500m", "500m", "128Mi", "512Mi"),
+             "1m": ("1", "3", "896Mi", "3584Mi"), "2m": ("1500m", "3500m", "1280Mi", "5Gi")}
+    for size, (request, limit, memory, most) in table.items():
+        resources = container(render({"sizing": {"preset": size}}))["resources"]
+        assert resources["requests"] == {"cpu": request, "memory": memory}, (size, resources)
+        assert resources["limits"].get("cpu") == limit and resources["limits"]["memory"] == most
+    own = {"requests": {"cpu": "3"}}
+    assert container(render({"resources": own}))["resources"] == own
+
+
+def wrong_values_are_refused_in_plain_words():
+    cases = [
+        ({"replicas": 3}, "replicas"),
+        ({"image": {"tag": "latest"}}, "tag"),
+        ({"config": {"crypto": {"mode": "local-multi-keys"}}}, "update_period"),
+        ({"config": {"crypto": {"mode": "remote-multi-keys", "update_period": "1h"}}}, "coordinator"),
+        ({"config": {"crypto": {"mode": "many"}}}, "mode"),
+        ({"config": {"crypto": {"key_seed": "c2VjcmV0"}}}, "put it into the Secret"),
+        ({"config": {"backend": {"type": "local"}}}, "set replicaCount to 1"),
+        ({"sizing": {"preset": "3k"}}, "preset"),
+        ({"tls": {"allowPlainHttp": False}}, "allowPlainHttp"),
+        ({"tls": {"enabled": True, "certManager": {"enabled": True}}}, "issuerRef"),
+        ({"secretConfig": {"a": 1}, "existingSecret": "b"}, "either existingSecret or secretConfig"),
+        ({"autoscaling": {"enabled": True, "minReplicas": 5, "maxReplicas": 2}}, "minReplicas"),
+    ]
+    for (values, word), helm in itertools.product(cases, HELMS):
+        done = run(helm, values, "template", "demo")
+        assert done.returncode != 0 and word in done.stderr, (values, done.stderr)
+
+
+def defaults_hold_no_secret():
+    text = template({})
+    assert "kind: Secret" not in text
+    assert not re.search(r"(?i)(key_seed|BEGIN .*PRIVATE KEY|secret_access_key)", text)
+    notes = run(HELM4, {"secretConfig": {"crypto": {"key_seed": "c2VjcmV0"}}}, "install", "demo", "--dry-run=client")
+    assert notes.returncode == 0 and "c2VjcmV0" not in notes.stdout.split("NOTES:")[1], notes.stderr
+
+
+def notes_warn():
+    def notes(values):
+        done = run(HELM4, values, "install", "demo", "--dry-run=client")
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split("NOTES:")[1]
+    assert "TLS is off" in notes({}) and "one replica" not in notes({}) and "still the example" in notes({})
+    assert "TLS is off" not in notes(TOGGLES["tls"])
+    assert "one replica" in notes(LOCAL) and "go with the pod" in notes(LOCAL)
+    assert "in clear" in notes(TOGGLES["inline"])
+
+
+def the_schema_is_draft_7_and_strict():
+    schema = json.load(open(f"{CHART}/values.schema.json"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    assert schema["$schema"].startswith("http://json-schema.org/draft-07") and schema["additionalProperties"] is False
+    values = yaml.safe_load(open(f"{CHART}/values.yaml"))
+    assert set(values) == set(schema["properties"])
+
+
+def the_test_pod_is_one_of_helm_test():
+    item = render({})["Pod", "demo-sealgate-test"]
+    assert item["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    script = item["spec"]["containers"][0]["args"][0]
+    checked = subprocess.run(["sh", "-n", "-c", script], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+def names_of_metrics(text):
+    return set(re.findall(r"\bsealgate_[a-z0-9_]+", text))
+
+
+def known_metrics():
+    return set(open(METRICS).read().split())
+
+
+def alerts_are_sound():
+    rules = render(TOGGLES["rules"])["PrometheusRule", "demo-sealgate"]["spec"]
+    names = {rule["alert"] for rule in rules["groups"][0]["rules"]}
+    expected = {f"Sealgate{what}{level}" for what in ("Memory", "Cpu") for level in (70, 80, 90)}
+    assert expected | {"SealgateKeysStale", "SealgateIntegrityFailure", "SealgateConfigDrift"} <= names
+    for rule in rules["groups"][0]["rules"]:
+        assert rule["labels"]["team"] == "storage" and rule["annotations"]["description"]
+        unknown = names_of_metrics(rule["expr"]) - known_metrics()
+        assert not unknown, f"{rule['alert']} reads metrics that do not exist: {unknown}"
+    disabled = render(merged(TOGGLES["rules"], {"prometheusRule": {"disabled": ["SealgateMemory70"]}}))
+    left = disabled["PrometheusRule", "demo-sealgate"]["spec"]["groups"][0]["rules"]
+    assert "SealgateMemory70" not in {rule["alert"] for rule in left}
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/alerts.yaml", "w") as file:
+            yaml.safe_dump(rules, file)
+        scenes = open(f"{CHART}/../../tests/helm/alerts.yaml").read()
+        with open(f"{folder}/scenes.yaml", "w") as file:
+            file.write(scenes)
+        for arguments in (["check", "rules", "alerts.yaml"], ["test", "rules", "scenes.yaml"]):
+            done = subprocess.run([PROMTOOL, *arguments], cwd=folder, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+        tested = {alert["alertname"] for test in yaml.safe_load(scenes)["tests"]
+                  for alert in test["alert_rule_test"] if alert.get("exp_alerts")}
+        assert tested == names, f"alerts without a scene in which they fire: {names - tested}"
+
+
+def the_dashboard_shows_metrics_that_exist():
+    text = render(TOGGLES["dashboard"])["ConfigMap", "demo-sealgate-dashboard"]["data"]["sealgate.json"]
+    board = json.loads(text)
+    queries = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    shown = {re.sub(r"_bucket$", "", name) for name in names_of_metrics(queries)}
+    assert shown and not shown - known_metrics(), shown - known_metrics()
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
+    assert len(places) == len(set(places))
+
+
+def render_for_a_start(folder):
+    """Writes what the pod would find: the files of its mounts. The gateway is started with them by the caller."""
+    seed = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3"
+    for name, config, secret in (
+        ("single", {"crypto": {"mode": "single-key"}}, {"crypto": {"key_seed": seed}}),
+        ("many", {"crypto": {"mode": "local-multi-keys", "update_period": "1h"}},
+         {"crypto": {"tenant_keys": {TENANT: seed}}}),
+    ):
+        tenant = TENANT if name == "many" else "default"
+        secret["tenants"] = [{"id": tenant, "bucket_prefix": "acme-",
+                              "access_keys": [{"id": "AKIDHELM", "secret": "helm-test-secret"}]}]
+        objects = render(merged(LOCAL, {"config": config, "secretConfig": secret}))
+        with open(f"{folder}/{name}-application.json", "w") as file:
+            file.write(objects["ConfigMap", "demo-sealgate-config"]["data"]["application.json"])
+        with open(f"{folder}/{name}-secret.json", "w") as file:
+            file.write(objects["Secret", "demo-sealgate"]["stringData"]["application.json"])
+
+
+if CHECK == "render_for_a_start":
+    render_for_a_start(sys.argv[7])
+else:
+    globals()[CHECK]()

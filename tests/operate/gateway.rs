@@ -1,0 +1,128 @@
+//! A gateway with a configuration of the test's, started as the program it is.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::http::{Request, Response};
+use crate::sign::Signer;
+
+pub(crate) const ACCESS_KEY: &str = "AKIDOPERATE";
+pub(crate) const SECRET_KEY: &str = "operate-test-secret-key";
+/// Of 48 bytes, base64.
+pub(crate) const SEED: &str = "b3BlcmF0ZS10ZXN0LXNlZWQtb3BlcmF0ZS10ZXN0LXNlZWQtb3BlcmF0ZS10ZXN0";
+
+pub(crate) struct Gateway {
+    folder: TempDir,
+    process: Child,
+    pub(crate) s3: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+/// A folder with the configuration files of a gateway; `config` is merged over the usual one.
+pub(crate) fn folder(config: &Value) -> TempDir {
+    let folder = tempfile::Builder::new().prefix("operate").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut usual = json!({
+        "backend": {"type": "local", "path": folder.path().join("data")},
+        "listen": {"s3": "127.0.0.1:0", "admin": "127.0.0.1:0"},
+    });
+    for (section, fields) in config.as_object().unwrap() {
+        for (field, value) in fields.as_object().unwrap() {
+            usual[section][field] = value.clone();
+        }
+    }
+    let secret = json!({
+        "crypto": {"key_seed": SEED},
+        "tenants": [{"id": "acme", "access_keys": [{"id": ACCESS_KEY, "secret": SECRET_KEY}]}],
+    });
+    fs::write(folder.path().join("application.json"), usual.to_string()).unwrap();
+    fs::write(folder.path().join("secret.json"), secret.to_string()).unwrap();
+    folder
+}
+
+/// The program over a folder's files, not started yet.
+pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_sealgate"));
+    program.args(arguments).arg("--config").arg(folder.join("application.json"));
+    program.arg("--secret").arg(folder.join("secret.json"));
+    program.env_clear().env("RUST_BACKTRACE", "1").current_dir(folder).stdin(Stdio::null());
+    program
+}
+
+impl Gateway {
+    pub(crate) fn start(config: &Value) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    pub(crate) fn start_with(config: &Value, arguments: &[&str]) -> Self {
+        let folder = folder(config);
+        let (process, s3, admin) = launch(folder.path(), arguments);
+        Self { folder, process, s3, admin }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// An unsigned request to the admin port.
+    pub(crate) fn ask(&self, path: &str) -> Response {
+        Request::new("GET", path).send(self.admin)
+    }
+
+    /// A signed request to the S3 port.
+    pub(crate) fn s3(&self, method: &str, path: &str, body: &[u8]) -> Response {
+        self.signed(method, path, body).send(self.s3)
+    }
+
+    pub(crate) fn signed(&self, method: &str, path: &str, body: &[u8]) -> Request {
+        Signer::new(ACCESS_KEY, SECRET_KEY).sign(Request::new(method, path).body(body), self.s3)
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.process.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+        if std::thread::panicking() {
+            eprintln!("---- log of the gateway\n{}", self.log());
+        }
+    }
+}
+
+/// Starts the program; gives where it listens, as it prints it.
+pub(crate) fn launch(folder: &Path, arguments: &[&str]) -> (Child, SocketAddr, SocketAddr) {
+    let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut process = program(folder, &["serve"]).args(arguments).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let Some(Ok(line)) = lines.next() else {
+        let status = process.wait().unwrap();
+        let log = fs::read_to_string(folder.join("log")).unwrap();
+        panic!("it ended ({status}, signal {:?}) before it printed where it listens:\n{log}", status.signal());
+    };
+    let addresses: Vec<SocketAddr> =
+        line.split([' ', ',']).filter_map(|word| word.split_once("://")?.1.parse().ok()).collect();
+    let [s3, admin] = addresses[..] else { panic!("{line}") };
+    // A program whose output nobody reads stops when the pipe is full.
+    std::thread::spawn(move || lines.for_each(drop));
+    (process, s3, admin)
+}
