@@ -161,7 +161,7 @@ impl S3Access for Access {
 }
 
 fn admitted(keys: &AccessKeys, id: &str, context: &mut S3AccessContext<'_>) -> S3Result<Principal> {
-    let key: &AccessKey = keys.find(id).ok_or_else(|| s3_error!(InvalidAccessKeyId))?;
+    let key: Arc<AccessKey> = keys.find(id).ok_or_else(|| s3_error!(InvalidAccessKeyId))?;
     if carries_session_token(context) {
         return Err(s3_error!(InvalidToken, "This access key has no session token."));
     }

@@ -69,7 +69,8 @@ impl Config {
     #[must_use]
     pub fn first_start_dir(&self) -> Option<&Path> {
         let Store::Local { path } = &self.backend.store else { return None };
-        (matches!(self.keys, KeySettings::Generated) || self.access_keys.is_none()).then_some(path)
+        let is_told = matches!(self.keys, KeySettings::RemoteMultiKeys(_));
+        (matches!(self.keys, KeySettings::Generated) || (self.access_keys.is_none() && !is_told)).then_some(path)
     }
 
     /// What cannot change while the gateway runs.

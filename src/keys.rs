@@ -5,7 +5,8 @@
 //!    └──────────── look_up: one tenant that no cycle told of ───↗
 //! ```
 //!
-//! - [`source`]: the seam to wherever keys come from; [`configured`]: the configuration itself; [`kmip`]: a KMS
+//! - [`source`]: the seam to wherever keys come from; [`configured`]: the configuration itself; [`remote`]: the
+//!   [`coordinator`], the Secret and a KMS ([`kmip`])
 //! - [`refresh`], [`cycle`]: asking again and again, and what comes of it
 //! - [`ring`]: every tenant's encryption keys at one moment
 //! - [`seeds`]: the seeds of a tenant and the keys derived from them; [`fragment`]: what customers add to them
@@ -19,12 +20,14 @@
 
 pub mod access;
 pub mod configured;
+pub mod coordinator;
 pub mod counts;
 pub mod cycle;
 pub mod first_start;
 pub mod fragment;
 pub mod kmip;
 pub mod refresh;
+pub mod remote;
 pub mod ring;
 pub mod secret;
 pub mod seeds;

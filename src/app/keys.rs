@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use crate::config::Config;
 use crate::keys::Keys;
@@ -16,7 +16,9 @@ use crate::keys::access::{AccessKeys, LiveAccessKeys};
 use crate::keys::configured::ConfiguredKeys;
 use crate::keys::first_start::Generated;
 use crate::keys::refresh::{Refresher, SystemClock};
+use crate::keys::remote::RemoteKeys;
 use crate::keys::settings::KeySettings;
+use crate::keys::source::KeySource;
 
 /// Everything that has to do with keys, in force.
 #[derive(Clone)]
@@ -30,6 +32,32 @@ pub(super) struct LiveKeys {
 #[derive(Clone)]
 enum Source {
     Configured(Arc<ConfiguredKeys>),
+    Remote(Arc<RemoteKeys>),
+}
+
+impl Source {
+    fn as_dyn(&self) -> Arc<dyn KeySource> {
+        match self {
+            Self::Configured(configured) => Arc::clone(configured) as _,
+            Self::Remote(remote) => Arc::clone(remote) as _,
+        }
+    }
+
+    /// Takes over settings of the same mode; whether it could.
+    fn replace(&self, settings: KeySettings) -> bool {
+        let replaced = match (self, settings) {
+            (Self::Remote(remote), KeySettings::RemoteMultiKeys(settings)) => remote.replace(*settings),
+            (Self::Remote(_), _) => return false,
+            (Self::Configured(configured), settings) => return configured.replace(settings).is_ok(),
+        };
+        match replaced {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%error, "keys are asked for as before");
+                false
+            }
+        }
+    }
 }
 
 impl LiveKeys {
@@ -38,15 +66,23 @@ impl LiveKeys {
         let access_keys = match (config.access_keys.take(), generated) {
             (Some(keys), _) => keys,
             (None, Some(generated)) => AccessKeys::new([generated.access_key()])?,
-            (None, None) => bail!("no access keys"),
+            // the Coordinator tells of them
+            (None, None) => AccessKeys::default(),
         };
         let access_keys = Arc::new(LiveAccessKeys::new(access_keys));
         let settings = std::mem::replace(&mut config.keys, KeySettings::Generated);
         let (rules, period) = (settings.rules(), settings.period());
-        let configured = Arc::new(ConfiguredKeys::new(settings, generated).context("no key to start with")?);
-        let keys = Arc::new(Keys::of(Arc::clone(&configured) as _, Arc::new(SystemClock)));
+        let source = match settings {
+            KeySettings::RemoteMultiKeys(settings) => {
+                Source::Remote(Arc::new(RemoteKeys::new(*settings, Arc::clone(&access_keys), Arc::new(SystemClock))?))
+            }
+            settings => {
+                Source::Configured(Arc::new(ConfiguredKeys::new(settings, generated).context("no key to start with")?))
+            }
+        };
+        let keys = Arc::new(Keys::of(source.as_dyn(), Arc::new(SystemClock)));
         let refresher = Refresher::new(Arc::clone(&keys), Arc::new(SystemClock), rules, period.unwrap_or(NEVER));
-        let live = Self { keys, access_keys, source: Source::Configured(configured), refresher: Arc::new(refresher) };
+        let live = Self { keys, access_keys, source, refresher: Arc::new(refresher) };
         live.refresher.cycle().await;
         Ok(live)
     }
@@ -60,6 +96,7 @@ impl LiveKeys {
     pub(super) fn is_periodic(&self) -> bool {
         match &self.source {
             Source::Configured(configured) => configured.is_periodic(),
+            Source::Remote(_) => true,
         }
     }
 
@@ -68,11 +105,8 @@ impl LiveKeys {
     pub(super) async fn reload(&self, config: &mut Config) {
         let settings = std::mem::replace(&mut config.keys, KeySettings::Generated);
         let (rules, period) = (settings.rules(), settings.period());
-        let replaced = match &self.source {
-            Source::Configured(configured) => configured.replace(settings).is_ok(),
-        };
         // a mode that changed counts after a restart, and so do the keys that belong to it
-        if replaced {
+        if self.source.replace(settings) {
             self.refresher.set_rules(rules);
             self.refresher.set_period(period.unwrap_or(NEVER));
             self.refresh().await;

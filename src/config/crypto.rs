@@ -3,11 +3,13 @@
 //! The mode is plain text, and each mode takes its own fields and refuses those of the others: key material that would
 //! be left unused without a word is a mistake waiting to be noticed too late.
 
+mod remote;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::error::Problem;
-use super::raw::{RawConfig, RawCrypto, RawKeyVersion, RawKms, RawTenantKeys};
+use super::raw::{RawConfig, RawCrypto, RawKeyVersion, RawTenantKeys};
 use crate::keys::fragment::Fragments;
 use crate::keys::secret::SecretText;
 use crate::keys::seeds::{KeySet, VersionedSeed};
@@ -31,11 +33,7 @@ pub(super) fn convert(raw: &RawConfig, fragments: Fragments, problems: &mut Vec<
     let settings = match crypto.mode.as_str() {
         SINGLE => single(crypto, problems),
         LOCAL => local(crypto, fragments, problems),
-        REMOTE => {
-            remote(crypto, raw, problems);
-            problems.push(Problem::NotAvailable { path: format!("crypto.mode {REMOTE}") });
-            None
-        }
+        REMOTE => remote::convert(crypto, raw, fragments, problems),
         _ => {
             problems.push(Problem::Mode);
             None
@@ -102,70 +100,6 @@ fn local(crypto: &RawCrypto, fragments: Fragments, problems: &mut Vec<Problem>) 
     Some(KeySettings::LocalMultiKeys(LocalKeys { period: period?, tenants, default_key, retired_keys_max, fragments }))
 }
 
-fn remote(crypto: &RawCrypto, raw: &RawConfig, problems: &mut Vec<Problem>) {
-    refuse(REMOTE, [("crypto.key_seed", crypto.key_seed.is_some())], problems);
-    update_period(crypto, REMOTE, problems);
-    if let Some(tenants) = &crypto.tenant_keys {
-        tenant_keys(tenants, problems);
-    }
-    if let Some(id) = &crypto.default_key
-        && let Err(error) = TenantId::new(id)
-    {
-        problems.push(Problem::Value { path: "crypto.default_key".into(), reason: error.to_string() });
-    }
-    kms(crypto.kms_config.as_ref(), problems);
-    if let Some(choice) = &crypto.on_key_missing
-        && !matches!(choice.as_str(), "keep" | "revoke")
-    {
-        let reason = "must be keep or revoke".into();
-        problems.push(Problem::Value { path: "crypto.on_key_missing".into(), reason });
-    }
-    match raw.coordinator.as_ref().map(|coordinator| coordinator.url.as_str()) {
-        None | Some("") => missing("coordinator.url", problems),
-        Some(url) if url.starts_with("https://") || url.starts_with("http://") => {}
-        Some(_) => {
-            let reason = "must be an address such as https://coordinator.example.com".into();
-            problems.push(Problem::Value { path: "coordinator.url".into(), reason });
-        }
-    }
-}
-
-fn kms(kms: Option<&RawKms>, problems: &mut Vec<Problem>) {
-    let is_empty = |kms: &RawKms| {
-        let (kmip, tls) = (&kms.kmip, &kms.tls);
-        kmip.address.is_empty() && kmip.major_version == 0 && tls.key.is_empty() && tls.cert.is_empty()
-    };
-    let Some(kms) = kms.filter(|kms| !is_empty(kms)) else {
-        problems.push(Problem::KmsConfigRequired);
-        return;
-    };
-    let required = [
-        ("crypto.kms_config.kmip.address", kms.kmip.address.is_empty()),
-        ("crypto.kms_config.tls.cert", kms.tls.cert.is_empty()),
-        ("crypto.kms_config.tls.key", kms.tls.key.is_empty()),
-    ];
-    for (path, is_empty) in required {
-        if is_empty {
-            missing(path, problems);
-        }
-    }
-    if (kms.kmip.major_version, kms.kmip.minor_version) != (1, 4) {
-        problems.push(Problem::KmipVersion);
-    }
-    let address = &kms.kmip.address;
-    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse().ok());
-    if !address.is_empty() && port.is_none_or(|port: u16| port == 0) {
-        let reason = "must be a host name and port such as kms.example.com:5696".into();
-        problems.push(Problem::Value { path: "crypto.kms_config.kmip.address".into(), reason });
-    }
-    for (at, suite) in kms.tls.cipher_suites.iter().flatten().enumerate() {
-        if !CIPHER_SUITES.contains(suite) {
-            let path = format!("crypto.kms_config.tls.cipher_suites[{at}]");
-            problems.push(Problem::Value { path, reason: format!("unknown cipher suite {suite}") });
-        }
-    }
-}
-
 /// The seeds of every tenant; what is wrong names the tenant, never the seed.
 fn tenant_keys(raw: &BTreeMap<String, RawTenantKeys>, problems: &mut Vec<Problem>) -> Vec<(TenantId, KeySet)> {
     let mut tenants = Vec::with_capacity(raw.len());
@@ -229,6 +163,3 @@ pub(super) const EXAMPLE: &str = "EXAMPLE-REPLACE";
 const SINGLE: &str = "single-key";
 const LOCAL: &str = "local-multi-keys";
 const REMOTE: &str = "remote-multi-keys";
-
-/// TLS 1.3, then the TLS 1.2 suites with ECDHE and AES-GCM or ChaCha20-Poly1305 (IANA TLS parameters).
-const CIPHER_SUITES: [u16; 9] = [0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca8, 0xcca9];

@@ -137,15 +137,26 @@ pub(super) struct RawKms {
 /// A KMIP server.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
 #[schemars(rename = "Kmip")]
 pub(super) struct RawKmip {
-    /// Host name and port, `kms.example.com:5696`.
+    /// Host name and port, `kms.example.com:5696`; several, with commas between them, are tried in this order.
     pub(super) address: String,
     /// Must be 1.
     pub(super) major_version: u32,
     /// Must be 4.
     pub(super) minor_version: u32,
+    /// The longest time for a connection, and for each answer; 10s if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) timeout: Option<GoDuration>,
+    /// Whether an object's Name is read back before its key is taken. Only for a server that refuses Get Attributes:
+    /// false.
+    pub(super) verify_name: bool,
+}
+
+impl Default for RawKmip {
+    fn default() -> Self {
+        Self { address: String::new(), major_version: 0, minor_version: 0, timeout: None, verify_name: true }
+    }
 }
 
 /// TLS towards the KMS.

@@ -1,10 +1,14 @@
 //! Access keys: which tenant a request is for, and the secret that must have signed it.
 //!
-//! [`AccessKeys`] is an immutable snapshot, [`LiveAccessKeys`] the handle that a reload swaps. Being found is not being
+//! [`AccessKeys`] is an immutable snapshot: the configured ones, which come first, and those that the Coordinator
+//! [told](ToldAccessKeys) of. [`LiveAccessKeys`] is the handle in which a reload swaps the former, a refresh the latter. Being found is not being
 //! admitted: [`AccessKey::admits`] checks time, address and whether the key is switched off, after the signature was
 //! found right, so that only who knows the secret learns why.
 
-use std::collections::HashMap;
+mod table;
+mod told;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,12 +18,21 @@ use arc_swap::ArcSwap;
 
 use super::secret::SecretText;
 use crate::tenant::{BucketPrefix, Cidr, Principal, TenantId};
+pub use told::{ToldAccessKeys, ToldList};
 
 /// The access keys of all tenants at one moment.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct AccessKeys {
+    configured: Arc<Configured>,
+    told: Arc<ToldAccessKeys>,
+    public_buckets: Arc<HashMap<String, Principal>>,
+}
+
+#[derive(Default)]
+struct Configured {
     by_id: HashMap<Arc<str>, Arc<AccessKey>>,
-    public_buckets: HashMap<String, Principal>,
+    /// whose buckets begin so; the configuration sees to it that no prefix begins another
+    prefixes: BTreeMap<BucketPrefix, TenantId>,
 }
 
 impl AccessKeys {
@@ -28,14 +41,15 @@ impl AccessKeys {
     /// # Errors
     /// [`RepeatedAccessKey`] when two have one id.
     pub fn new(keys: impl IntoIterator<Item = AccessKey>) -> Result<Self, RepeatedAccessKey> {
-        let mut by_id = HashMap::new();
+        let mut configured = Configured::default();
         for key in keys {
             let id = Arc::clone(&key.principal.access_key_id);
-            if by_id.insert(Arc::clone(&id), Arc::new(key)).is_some() {
+            configured.prefixes.insert(key.principal.bucket_prefix.clone(), key.principal.tenant.clone());
+            if configured.by_id.insert(Arc::clone(&id), Arc::new(key)).is_some() {
                 return Err(RepeatedAccessKey { id });
             }
         }
-        Ok(Self { by_id, public_buckets: HashMap::new() })
+        Ok(Self { configured: Arc::new(configured), ..Self::default() })
     }
 
     /// Lets anyone read the objects of a tenant's bucket, by the name that clients say.
@@ -50,7 +64,7 @@ impl AccessKeys {
     ) -> Result<(), RepeatedPublicBucket> {
         let principal =
             Principal { tenant: tenant.clone(), access_key_id: ANONYMOUS.into(), bucket_prefix: prefix.clone() };
-        match self.public_buckets.insert(bucket.to_owned(), principal) {
+        match Arc::make_mut(&mut self.public_buckets).insert(bucket.to_owned(), principal) {
             Some(other) if other.tenant != *tenant => {
                 Err(RepeatedPublicBucket { bucket: bucket.to_owned(), other: other.tenant })
             }
@@ -64,28 +78,52 @@ impl AccessKeys {
         self.public_buckets.get(bucket)
     }
 
-    /// The key of this id.
+    /// The key of this id. One that the Coordinator told of is refused if its tenant would share buckets with one that
+    /// is configured.
     #[must_use]
-    pub fn find(&self, id: &str) -> Option<&Arc<AccessKey>> {
-        self.by_id.get(id)
+    pub fn find(&self, id: &str) -> Option<Arc<AccessKey>> {
+        if let Some(key) = self.configured.by_id.get(id) {
+            return Some(Arc::clone(key));
+        }
+        let key = self.told.find(id)?;
+        if let Some(other) = self.configured.overlapping(&key.principal) {
+            tracing::warn!(tenant = %key.principal.tenant, %other, "refused: its bucket_prefix overlaps that of a configured tenant");
+            return None;
+        }
+        Some(key)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.configured.by_id.len() + self.told.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.configured.by_id.is_empty() && self.told.is_empty()
     }
 }
 
 impl fmt::Debug for AccessKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.by_id.keys()).finish()
+        f.debug_struct("AccessKeys")
+            .field("configured", &self.configured.by_id.keys())
+            .field("told", &self.told)
+            .finish()
+    }
+}
+
+impl Configured {
+    /// The configured tenant with whom this one would share buckets.
+    fn overlapping(&self, principal: &Principal) -> Option<&TenantId> {
+        let prefix = &principal.bucket_prefix;
+        let before = self.prefixes.range(..=prefix).next_back();
+        let after = self.prefixes.range(prefix..).next();
+        let overlaps =
+            |(other, tenant): &(&BucketPrefix, &TenantId)| other.overlaps(prefix) && **tenant != principal.tenant;
+        before.into_iter().chain(after).find(overlaps).map(|(_, tenant)| tenant)
     }
 }
 
@@ -112,6 +150,21 @@ impl AccessKey {
     pub fn new(tenant: TenantId, bucket_prefix: BucketPrefix, id: &str, secret: SecretText) -> Self {
         let principal = Principal { tenant, access_key_id: id.into(), bucket_prefix };
         Self { principal, secret, expires_at: None, not_before: None, allowed_cidrs: Vec::new(), disabled: false }
+    }
+
+    /// Whether anything restricts it.
+    fn is_conditional(&self) -> bool {
+        self.expires_at.is_some() || self.not_before.is_some() || !self.allowed_cidrs.is_empty() || self.disabled
+    }
+
+    /// A second one; not `Clone`, so that nobody copies a secret by habit.
+    fn duplicate(&self) -> Self {
+        Self {
+            principal: self.principal.clone(),
+            secret: SecretText::new(self.secret.expose().to_owned()),
+            allowed_cidrs: self.allowed_cidrs.clone(),
+            ..*self
+        }
     }
 
     /// Whether a request that it signed may go on, at this time and from this address.
@@ -153,9 +206,21 @@ impl LiveAccessKeys {
         self.0.load_full()
     }
 
-    /// Puts others in force.
+    /// Puts other configured keys in force; what the Coordinator told stays.
     pub fn replace(&self, keys: AccessKeys) {
-        self.0.store(Arc::new(keys));
+        self.0.rcu(|now| AccessKeys { told: Arc::clone(&now.told), ..keys.clone() });
+    }
+
+    /// What the Coordinator told.
+    #[must_use]
+    pub fn told(&self) -> Arc<ToldAccessKeys> {
+        Arc::clone(&self.0.load().told)
+    }
+
+    /// Puts in force what the Coordinator tells now; the configured keys stay.
+    pub fn tell(&self, told: ToldAccessKeys) {
+        let told = Arc::new(told);
+        self.0.rcu(|now| AccessKeys { told: Arc::clone(&told), ..AccessKeys::clone(now) });
     }
 }
 

@@ -34,7 +34,9 @@ impl ConfiguredKeys {
                 let seed = Seed::from_bytes(generated.seed.expose()).map_err(|_| NothingGenerated)?;
                 Some(KeySet::single(seed))
             }
-            (KeySettings::SingleKey { .. } | KeySettings::LocalMultiKeys(_), _) => None,
+            (KeySettings::SingleKey { .. } | KeySettings::LocalMultiKeys(_) | KeySettings::RemoteMultiKeys(_), _) => {
+                None
+            }
         };
         let mode = discriminant(&settings);
         Ok(Self { settings: ArcSwap::from_pointee(settings), generated, mode })
@@ -82,6 +84,8 @@ impl KeySource for ConfiguredKeys {
                     cycle.found(tenant, seeds, &local.fragments, SourceKind::File);
                 }
             }
+            // another source's
+            KeySettings::RemoteMultiKeys(_) => {}
         }
         Ok(())
     }

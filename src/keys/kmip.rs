@@ -77,8 +77,9 @@ impl KmsKeys {
     /// Tells the cycle of these tenants, each with its keys or with why there are none. Some are asked for at once.
     pub async fn refresh(&self, cycle: &mut Cycle, tenants: &[PrivateTenant], fragments: &Fragments) {
         let kms = self.kms.load_full();
-        let mut answers =
-            stream::iter(tenants).map(|tenant| kms.lookup(tenant.id.as_str())).buffered(PARALLEL_LOOKUPS_MAX);
+        let mut answers = stream::iter(0..tenants.len())
+            .map(|number| kms.lookup(tenants[number].id.as_str()))
+            .buffered(PARALLEL_LOOKUPS_MAX);
         let mut unanswered = 0;
         for tenant in tenants {
             let answer = if unanswered < UNANSWERED_MAX { answers.next().await } else { None };

@@ -64,7 +64,7 @@ impl Refresher {
             let extent = tokio::select! {
                 () = &mut wait => Extent::All,
                 () = self.woken.notified() => Extent::All,
-                () = self.source.changed() => Extent::News,
+                extent = self.source.changed() => extent,
             };
             self.cycle_over(extent).await;
             if extent == Extent::All {

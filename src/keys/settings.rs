@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::cycle::CycleRules;
 use super::first_start::Generated;
 use super::fragment::Fragments;
+use super::remote::RemoteSettings;
 use super::ring::build::RingBuilder;
 use super::ring::{KeyRing, SourceKind, TenantKeys};
 use super::seeds::{KeySet, MissingFragment};
@@ -24,6 +25,8 @@ pub enum KeySettings {
     },
     /// the keys stand in the configuration
     LocalMultiKeys(LocalKeys),
+    /// the Coordinator, the Secret and a KMS
+    RemoteMultiKeys(Box<RemoteSettings>),
 }
 
 /// The keys of `local-multi-keys`.
@@ -61,6 +64,7 @@ impl KeySettings {
             Self::LocalMultiKeys(local) => {
                 CycleRules { retired_keys_max: local.retired_keys_max, revoke_missing: false }
             }
+            Self::RemoteMultiKeys(remote) => remote.rules,
         }
     }
 
@@ -70,6 +74,7 @@ impl KeySettings {
         match self {
             Self::Generated | Self::SingleKey { .. } => None,
             Self::LocalMultiKeys(local) => Some(local.period),
+            Self::RemoteMultiKeys(remote) => Some(remote.period),
         }
     }
 
@@ -85,6 +90,7 @@ impl KeySettings {
                 .derive(&TenantId::default_tenant(), &Fragments::default())
                 .map_or_else(|_| KeyRing::empty(), KeyRing::one_key),
             Self::LocalMultiKeys(local) => return local.first_ring(now),
+            Self::RemoteMultiKeys(_) => KeyRing::empty(),
         };
         FirstRing { ring, lacking: Vec::new() }
     }

@@ -27,10 +27,9 @@ pub trait KeySource: Send + Sync + 'static {
     /// [`KeyError`] if the source cannot be asked; what it had told until then counts, all else stays as it was.
     async fn refresh(&self, cycle: &mut Cycle) -> Result<(), KeyError>;
 
-    /// Returns when there is news: a cycle over [`Extent::News`](super::cycle::Extent) would tell of something. May be
-    /// dropped and called again.
-    async fn changed(&self) {
-        std::future::pending::<()>().await;
+    /// Returns when there is something to be told, and what to ask for. May be dropped and called again.
+    async fn changed(&self) -> Extent {
+        std::future::pending().await
     }
 
     /// A cycle's outcome is in force.

@@ -1,0 +1,200 @@
+//! [`Telling`]: from the Coordinator's tenants to a cycle, access keys and the private ones among them.
+//!
+//! A tenant that makes no sense is named, with the reason, and keeps what it had; it never falls back to the default
+//! key, and a private one with an inline seed is refused.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{RemoteSettings, failed};
+use crate::coordinator_api::{Tenant, TenantAccessKey, TenantStatus, WireSecret};
+use crate::keys::access::{AccessKey, ToldAccessKeys, ToldList};
+use crate::keys::coordinator::{Page, Unread};
+use crate::keys::cycle::Cycle;
+use crate::keys::kmip::PrivateTenant;
+use crate::keys::ring::SourceKind;
+use crate::keys::secret::SecretText;
+use crate::keys::seeds::{KeySet, VersionedSeed};
+use crate::seal::Seed;
+use crate::tenant::{BucketPrefix, Cidr, TenantId};
+
+/// A list that is told page by page.
+pub(super) struct Telling<'a> {
+    cycle: &'a mut Cycle,
+    settings: &'a RemoteSettings,
+    access_keys: ToldList,
+    private: HashMap<TenantId, Option<String>>,
+    told: Vec<PrivateTenant>,
+}
+
+/// Changes, of which the last one of a tenant counts.
+pub(super) struct Changes {
+    access_keys: ToldAccessKeys,
+    tenants: BTreeMap<String, Tenant>,
+}
+
+impl<'a> Telling<'a> {
+    pub(super) fn of_list(cycle: &'a mut Cycle, settings: &'a RemoteSettings) -> Self {
+        Self { cycle, settings, access_keys: ToldList::default(), private: HashMap::new(), told: Vec::new() }
+    }
+
+    pub(super) fn page(&mut self, page: Page) {
+        warn_of(&page.unread);
+        for tenant in page.items {
+            let Some(read) = read(self.cycle, self.settings, tenant) else { continue };
+            if let Some(private) = read.private {
+                self.private.insert(private.id.clone(), private.fragment_id.clone());
+                self.told.push(private);
+            }
+            if !read.is_deleted {
+                self.access_keys.tenant(&read.id, &read.prefix, &read.access_keys);
+            }
+        }
+    }
+
+    pub(super) fn finish_list(self) -> (Vec<PrivateTenant>, ToldAccessKeys, HashMap<TenantId, Option<String>>) {
+        (self.told, self.access_keys.finish(), self.private)
+    }
+
+    pub(super) fn of_changes(before: &Arc<ToldAccessKeys>) -> Changes {
+        Changes { access_keys: ToldAccessKeys::clone(before), tenants: BTreeMap::new() }
+    }
+}
+
+impl Changes {
+    pub(super) fn collect(&mut self, page: Page) {
+        warn_of(&page.unread);
+        self.tenants.extend(page.items.into_iter().map(|tenant| (tenant.id.clone(), tenant)));
+    }
+
+    pub(super) fn finish_changes(
+        mut self,
+        cycle: &mut Cycle,
+        settings: &RemoteSettings,
+        private: &mut HashMap<TenantId, Option<String>>,
+    ) -> (Vec<PrivateTenant>, ToldAccessKeys) {
+        let mut told = Vec::new();
+        for tenant in self.tenants.into_values() {
+            let Some(read) = read(cycle, settings, tenant) else { continue };
+            private.remove(&read.id);
+            if let Some(tenant) = read.private {
+                private.insert(tenant.id.clone(), tenant.fragment_id.clone());
+                told.push(tenant);
+            }
+            if read.is_deleted {
+                self.access_keys.remove(&read.id);
+            } else {
+                self.access_keys.set(&read.id, &read.prefix, read.access_keys);
+            }
+        }
+        (told, self.access_keys)
+    }
+}
+
+/// A tenant that makes sense.
+struct Read {
+    id: TenantId,
+    prefix: BucketPrefix,
+    is_deleted: bool,
+    private: Option<PrivateTenant>,
+    access_keys: Vec<AccessKey>,
+}
+
+/// Tells the cycle of a public tenant's keys; a private one's are asked for later.
+fn read(cycle: &mut Cycle, settings: &RemoteSettings, mut tenant: Tenant) -> Option<Read> {
+    let (id, prefix) = match tenant.check() {
+        Ok(checked) => checked,
+        Err(error) => {
+            refuse(cycle, &tenant.id, error.into());
+            return None;
+        }
+    };
+    if tenant.status == TenantStatus::Deleted {
+        cycle.gone(&id);
+        return Some(Read { id, prefix, is_deleted: true, private: None, access_keys: Vec::new() });
+    }
+    let is_active = tenant.status == TenantStatus::Active;
+    let access_keys = std::mem::take(&mut tenant.access_keys);
+    let access_keys = access_keys.into_iter().filter_map(|key| access_key(&id, &prefix, key, is_active)).collect();
+    if tenant.zero_knowledge {
+        cycle.private(&id);
+        let private = Some(PrivateTenant { id: id.clone(), fragment_id: tenant.fragment_id });
+        return Some(Read { id, prefix, is_deleted: false, private, access_keys });
+    }
+    match wire_keys(tenant) {
+        Ok(seeds) => cycle.found(&id, &seeds, &settings.fragments, SourceKind::Coordinator),
+        Err(reason) => refuse(cycle, id.as_str(), reason.into()),
+    }
+    Some(Read { id, prefix, is_deleted: false, private: None, access_keys })
+}
+
+fn refuse(cycle: &mut Cycle, id: &str, error: Box<dyn std::error::Error + Send + Sync>) {
+    match TenantId::new(id) {
+        Ok(id) => {
+            cycle.private(&id);
+            cycle.failed(&id, &failed(error));
+        }
+        Err(_) => tracing::warn!(%error, "the coordinator told of a tenant that makes no sense"),
+    }
+}
+
+fn warn_of(unread: &[Unread]) {
+    for Unread { tenant, reason } in unread.iter().take(WARNED_MAX) {
+        tracing::warn!(tenant = tenant.as_deref().unwrap_or("?"), %reason, "the coordinator told of a tenant that makes no sense");
+    }
+}
+
+/// A public tenant's seeds.
+pub(super) fn wire_keys(tenant: Tenant) -> Result<KeySet, String> {
+    let seed = |text: Option<WireSecret>| {
+        let text = text.ok_or("its seed is not told; does the token have the scope tenants:keys?")?;
+        Seed::from_base64(text.expose()).map_err(|error| format!("seed: {error}"))
+    };
+    let mut versions = Vec::with_capacity(tenant.keys.len().max(1));
+    if let Some(text) = tenant.key_seed {
+        versions.push(VersionedSeed { version: 1, seed: seed(Some(text))?, primary: true });
+    }
+    for key in tenant.keys {
+        versions.push(VersionedSeed { version: key.version, seed: seed(key.seed)?, primary: key.primary });
+    }
+    KeySet::new(tenant.fragment_id, versions).map_err(|error| error.to_string())
+}
+
+/// An access key; one that makes no sense is left out, because what restricts it might not be understood.
+fn access_key(id: &TenantId, prefix: &BucketPrefix, wire: TenantAccessKey, is_active: bool) -> Option<AccessKey> {
+    let left_out = |reason: &str| {
+        tracing::warn!(tenant = %id, access_key = %wire.id.escape_debug(), reason, "an access key is left out");
+    };
+    let is_fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if wire.id.is_empty() || wire.id.len() > ID_BYTES_MAX || !wire.id.bytes().all(is_fine) {
+        left_out("its id is not 1 to 128 letters, digits, `-`, `_` and `.`");
+        return None;
+    }
+    let moment = |text: &Option<String>| match text {
+        None => Some(None),
+        Some(text) => OffsetDateTime::parse(text, &Rfc3339).ok().map(|time| Some(SystemTime::from(time))),
+    };
+    let cidrs: Result<Vec<Cidr>, _> = wire.allowed_cidrs.iter().map(|text| text.parse()).collect();
+    let (Some(expires_at), Some(not_before), Ok(allowed_cidrs)) =
+        (moment(&wire.expires_at), moment(&wire.not_before), cidrs)
+    else {
+        left_out("a time or an address range is not understood");
+        return None;
+    };
+    if wire.secret.as_ref().is_none_or(|secret| secret.expose().len() > SECRET_BYTES_MAX) {
+        left_out("its secret is not told, or too long; does the token have the scope tenants:keys?");
+        return None;
+    }
+    let disabled = wire.disabled || !is_active;
+    let secret = SecretText::new(wire.secret.map(WireSecret::into_text)?);
+    let key = AccessKey::new(id.clone(), prefix.clone(), &wire.id, secret);
+    Some(AccessKey { expires_at, not_before, allowed_cidrs, disabled, ..key })
+}
+
+const ID_BYTES_MAX: usize = 128;
+const SECRET_BYTES_MAX: usize = 1024;
+const WARNED_MAX: usize = 10;
