@@ -76,7 +76,7 @@ impl LiveKeys {
             KeySettings::RemoteMultiKeys(settings) => {
                 Source::Remote(Arc::new(RemoteKeys::new(*settings, Arc::clone(&access_keys), Arc::new(SystemClock))?))
             }
-            settings => {
+            settings @ (KeySettings::Generated | KeySettings::SingleKey { .. } | KeySettings::LocalMultiKeys(_)) => {
                 Source::Configured(Arc::new(ConfiguredKeys::new(settings, generated).context("no key to start with")?))
             }
         };

@@ -28,6 +28,7 @@ use super::kmip::{KmsKeys, PrivateTenant};
 use super::refresh::Clock;
 use super::ring::{KeyRing, SourceKind, TenantKeys};
 use super::source::{KeyError, KeySource};
+use crate::coordinator_api::TenantStatus;
 use crate::kmip;
 use crate::tenant::TenantId;
 pub use settings::RemoteSettings;
@@ -159,18 +160,16 @@ impl RemoteKeys {
         let not_found = || KeyError::NotFound { tenant: tenant.clone() };
         let told = told.filter(|told| told.id == tenant.as_str()).ok_or_else(not_found)?;
         told.check().map_err(|error| failed(error.into()))?;
-        match told.status {
-            crate::coordinator_api::TenantStatus::Deleted => Err(not_found()),
-            _ if told.zero_knowledge => {
-                let private = PrivateTenant { id: tenant.clone(), fragment_id: told.fragment_id };
-                self.known().private.insert(tenant.clone(), private.fragment_id.clone());
-                Ok(Asked::Private(private))
-            }
-            _ => {
-                let seeds = wire_keys(told).map_err(|reason| failed(reason.into()))?;
-                Ok(Asked::Public(seeds.derive(tenant, &settings.fragments)?))
-            }
+        if told.status == TenantStatus::Deleted {
+            return Err(not_found());
         }
+        if told.zero_knowledge {
+            let private = PrivateTenant { id: tenant.clone(), fragment_id: told.fragment_id };
+            self.known().private.insert(tenant.clone(), private.fragment_id.clone());
+            return Ok(Asked::Private(private));
+        }
+        let seeds = wire_keys(told).map_err(|reason| failed(reason.into()))?;
+        Ok(Asked::Public(seeds.derive(tenant, &settings.fragments)?))
     }
 
     /// Counts a failure of the Coordinator, for the next wait.

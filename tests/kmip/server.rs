@@ -99,6 +99,11 @@ impl Server {
         fs::read_to_string(self.folder.path().join("pki").join(name)).unwrap()
     }
 
+    /// Where it listens, as configurations have it.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// What a client of it is told.
     pub(crate) fn config(&self) -> Config {
         Config {

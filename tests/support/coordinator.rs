@@ -202,7 +202,7 @@ impl Shared {
             script.tenants.iter().filter(|(id, _)| id.as_str() > after).map(|(_, tenant)| tenant).filter(alive);
         let page: Vec<&Value> = rest.by_ref().take(script.page_tenants).map(|(_, tenant)| tenant).collect();
         let cursor = rest.next().and(page.last()).map(|tenant| tenant["id"].clone());
-        script.answer(script.revision, &page, cursor.unwrap_or(Value::Null), false)
+        script.answer(script.revision, &page, &cursor.unwrap_or(Value::Null), false)
     }
 }
 
@@ -214,18 +214,18 @@ impl Script {
         changed.truncate(self.page_tenants);
         let last = changed.last()?.0;
         let page: Vec<&Value> = changed.into_iter().map(|(_, tenant)| tenant).collect();
-        Some(self.answer(last, &page, Value::Null, more))
+        Some(self.answer(last, &page, &Value::Null, more))
     }
 
-    fn answer(&self, revision: u64, items: &[&Value], next_cursor: Value, more: bool) -> Response {
+    fn answer(&self, revision: u64, items: &[&Value], next_cursor: &Value, more: bool) -> Response {
         let mut head = json!({"epoch": self.epoch, "revision": revision, "next_cursor": next_cursor, "more": more});
         if !self.speaks_lines {
             head["items"] = json!(items);
             return axum::Json(head).into_response();
         }
         head["count"] = items.len().into();
-        let lines: String =
-            std::iter::once(&head).chain(items.iter().copied()).map(|line| format!("{line}\n")).collect();
+        let lines: Vec<String> = std::iter::once(&head).chain(items.iter().copied()).map(Value::to_string).collect();
+        let lines = lines.join("\n");
         ([("content-type", "application/x-ndjson")], lines).into_response()
     }
 }

@@ -100,13 +100,10 @@ fn kms(raw: Option<&RawKms>, problems: &mut Vec<Problem>) -> Option<kmip::Config
     if raw.kmip.address.is_empty() {
         return None;
     }
-    let addresses = match raw.kmip.address.parse() {
-        Ok(addresses) => addresses,
-        Err(_) => {
-            let reason = "must be a host name and port such as kms.example.com:5696";
-            problems.push(value("crypto.kms_config.kmip.address", reason));
-            return None;
-        }
+    let Ok(addresses) = raw.kmip.address.parse() else {
+        let reason = "must be a host name and port such as kms.example.com:5696";
+        problems.push(value("crypto.kms_config.kmip.address", reason));
+        return None;
     };
     let timeout = raw.kmip.timeout.map_or(TIMEOUT_DEFAULT, super::super::duration::GoDuration::get);
     let tls = &raw.tls;

@@ -246,7 +246,9 @@ impl Texts {
         let number = self.chunks.len() - 1;
         let Some(chunk) = self.chunks.last_mut() else { return 0 };
         let at = ((number as u64) << 32) | chunk.len() as u64;
-        parts.iter().for_each(|part| chunk.extend_from_slice(part));
+        for part in parts {
+            chunk.extend_from_slice(part);
+        }
         at
     }
 

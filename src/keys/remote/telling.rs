@@ -133,12 +133,11 @@ fn read(cycle: &mut Cycle, settings: &RemoteSettings, mut tenant: Tenant) -> Opt
 }
 
 fn refuse(cycle: &mut Cycle, id: &str, error: Box<dyn std::error::Error + Send + Sync>) {
-    match TenantId::new(id) {
-        Ok(id) => {
-            cycle.private(&id);
-            cycle.failed(&id, &failed(error));
-        }
-        Err(_) => tracing::warn!(%error, "the coordinator told of a tenant that makes no sense"),
+    if let Ok(id) = TenantId::new(id) {
+        cycle.private(&id);
+        cycle.failed(&id, &failed(error));
+    } else {
+        tracing::warn!(%error, "the coordinator told of a tenant that makes no sense");
     }
 }
 

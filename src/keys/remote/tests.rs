@@ -52,7 +52,8 @@ struct Setup {
     keys: Arc<Keys>,
     refresher: Arc<Refresher>,
     clock: Arc<HandClock>,
-    _sleeps: tokio::sync::mpsc::UnboundedReceiver<Duration>,
+    #[allow(dead_code, reason = "the clock wants a listener")]
+    sleeps: tokio::sync::mpsc::UnboundedReceiver<Duration>,
 }
 
 fn settings(coordinator: &ScriptedCoordinator) -> RemoteSettings {
@@ -96,11 +97,11 @@ fn setup_with(change: impl FnOnce(&mut RemoteSettings)) -> Setup {
     let source =
         RemoteKeys::with(settings, client, KmsKeys::new(kms.clone()), Arc::clone(&access_keys), Arc::new(SystemClock));
     let source = Arc::new(source);
-    let (clock, _sleeps) = HandClock::new();
+    let (clock, sleeps) = HandClock::new();
     let keys = Arc::new(Keys::of(Arc::clone(&source) as _, Arc::clone(&clock) as _));
     let period = Duration::from_hours(1);
     let refresher = Arc::new(Refresher::new(Arc::clone(&keys), Arc::clone(&clock) as _, rules, period));
-    Setup { coordinator, kms, access_keys, source, keys, refresher, clock, _sleeps }
+    Setup { coordinator, kms, access_keys, source, keys, refresher, clock, sleeps }
 }
 
 fn setup() -> Setup {

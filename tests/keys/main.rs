@@ -1,0 +1,25 @@
+//! Tenants and keys while serving: the running program, a Coordinator, PyKMIP, and files as Kubernetes mounts them.
+//!
+//! - [`served`]: the program over a ConfigMap and a Secret that can be swapped
+//! - [`walk_through`]: the operator's guide, step by step
+//! - [`isolation`]: what one tenant can do to another
+//! - [`reloading`]: a configuration that changes while requests are served
+//! - [`under_load`]: clients that see no error while everything around changes
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
+
+#[path = "../support/coordinator.rs"]
+#[allow(dead_code, reason = "the tests beside the source use the rest")]
+mod coordinator;
+mod isolation;
+mod reloading;
+mod served;
+#[path = "../kmip/server.rs"]
+#[allow(dead_code, reason = "the tests of the client use the rest")]
+mod server;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, unused_imports, unused_macros, reason = "the tests through clients use the rest")]
+mod support;
+mod under_load;
+mod walk_through;
+
+use support::install;

@@ -1,0 +1,99 @@
+//! The operator's guide, step by step: ConfigMap and Secret, a KMS with a Secret Data per private tenant, a Coordinator
+//! with one public and one private tenant, upload and download as both, the KMS stopped, a new private tenant.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::coordinator::ScriptedCoordinator;
+use crate::served::{Served, access_key, get, put, seed, until};
+use crate::server::{Server, seed_text};
+
+const PRIVATE: &str = "67f1adf3-08e5-4eea-94e3-e611f263c87b";
+const LATER: &str = "0b51f7a2-5c0f-4b0e-9a5e-1f6f0a3f7c11";
+
+pub(crate) fn public_tenant(id: &str, byte: u8) -> Value {
+    json!({
+        "id": id, "zero_knowledge": false, "bucket_prefix": format!("{id}-"), "access_keys": [access_key(id)],
+        "keys": [{"version": 1, "seed": seed(byte), "primary": true}],
+    })
+}
+
+pub(crate) fn private_tenant(id: &str) -> Value {
+    json!({
+        "id": id, "zero_knowledge": true, "bucket_prefix": format!("{}-", &id[..8]), "access_keys": [access_key(id)],
+    })
+}
+
+pub(crate) fn configmap(coordinator: &ScriptedCoordinator, period: &str) -> Value {
+    json!({
+        "crypto": {"mode": "remote-multi-keys", "update_period": period},
+        "coordinator": {"url": coordinator.url()},
+        "redis": {"left": "alone"},
+    })
+}
+
+pub(crate) fn secret(kms: &Server) -> Value {
+    json!({"crypto": {"kms_config": {
+        "kmip": {"address": kms.address(), "major_version": 1, "minor_version": 4},
+        "tls": {
+            "key": kms.pem("client.key"), "cert": kms.pem("client.crt"), "ca": kms.pem("ca.crt"),
+            "cipher_suites": [4865, 4866, 4867], "insecure_skip_verify": false,
+        },
+    }}})
+}
+
+#[test]
+fn the_guide_works_step_by_step() {
+    let coordinator = ScriptedCoordinator::start();
+    let mut kms = Server::start();
+    kms.register(PRIVATE, &seed_text(2));
+    coordinator.tell(public_tenant("public", 1));
+    coordinator.tell(private_tenant(PRIVATE));
+    let gateway = Served::start(&configmap(&coordinator, "1s"), &secret(&kms));
+    gateway.has_logged("Starting Keys Client update routine");
+
+    // upload and download as both
+    let plain: Vec<u8> = (0..200_000u32).map(|number| number.to_le_bytes()[0]).collect();
+    fs::write(gateway.file("plain"), &plain).unwrap();
+    for tenant in ["public", PRIVATE] {
+        gateway.aws(tenant, &["s3", "mb", "s3://photos"]).succeeds();
+        gateway.aws(tenant, &["s3", "cp", "plain", "s3://photos/cat"]).succeeds();
+        gateway.aws(tenant, &["s3", "cp", "s3://photos/cat", "back"]).succeeds();
+        assert!(fs::read(gateway.file("back")).unwrap() == plain);
+    }
+
+    // the KMS stops: everything goes on, and the log says so
+    kms.end();
+    gateway.has_logged(&format!("periodical update: failed to get key for tenant {PRIVATE}"));
+    assert!(gateway.log().contains("error writing kms request"));
+    for tenant in ["public", PRIVATE] {
+        gateway.aws(tenant, &["s3", "cp", "plain", "s3://photos/dog"]).succeeds();
+        gateway.aws(tenant, &["s3", "cp", "s3://photos/cat", "back"]).succeeds();
+        assert!(fs::read(gateway.file("back")).unwrap() == plain);
+    }
+
+    // a new private tenant has to wait for the KMS, and nothing of it is stored
+    coordinator.tell(private_tenant(LATER));
+    until("the new tenant's access key", || gateway.call(LATER, put("/later", b"")).status == 200);
+    let refused = gateway.call(LATER, put("/later/object", b"body"));
+    refused.is_error(500, "InternalError");
+    gateway.call(LATER, get("/later/object")).is_error(404, "NoSuchKey");
+
+    // the KMS is back: it works, without a restart
+    kms.restart();
+    kms.register(LATER, &seed_text(3));
+    until("the new tenant's key", || gateway.call(LATER, put("/later/object", b"body")).status == 200);
+    assert_eq!(gateway.call(LATER, get("/later/object")).succeeds(), b"body");
+}
+
+#[test]
+fn a_private_tenant_that_the_kms_does_not_know_is_refused_in_the_documented_words() {
+    let coordinator = ScriptedCoordinator::start();
+    let kms = Server::start();
+    coordinator.tell(private_tenant(PRIVATE));
+    let gateway = Served::start(&configmap(&coordinator, "1h"), &secret(&kms));
+    gateway.call(PRIVATE, put("/bucket", b"")).succeeds();
+    gateway.call(PRIVATE, put("/bucket/object", b"body")).is_error(500, "InternalError");
+    assert!(gateway.log().contains(&format!("key not found for private tenantID {PRIVATE}")));
+}
