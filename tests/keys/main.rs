@@ -1,11 +1,13 @@
 //! Tenants and keys while serving: the running program, a Coordinator, PyKMIP, and files as Kubernetes mounts them.
 //!
-//! - [`served`]: the program over a ConfigMap and a Secret that can be swapped
+//! - [`served`]: the program over a `ConfigMap` and a Secret that can be swapped
 //! - [`walk_through`]: the operator's guide, step by step
 //! - [`isolation`]: what one tenant can do to another
 //! - [`reloading`]: a configuration that changes while requests are served
 //! - [`under_load`]: clients that see no error while everything around changes
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
+#![allow(clippy::print_stderr, reason = "a failed test shows what the gateway logged")]
+#![allow(clippy::format_collect, reason = "short texts; clarity before speed")]
 
 #[path = "../support/coordinator.rs"]
 #[allow(dead_code, reason = "the tests beside the source use the rest")]

@@ -1,4 +1,4 @@
-//! The operator's guide, step by step: ConfigMap and Secret, a KMS with a Secret Data per private tenant, a Coordinator
+//! The operator's guide, step by step: `ConfigMap` and Secret, a KMS with a Secret Data per private tenant, a Coordinator
 //! with one public and one private tenant, upload and download as both, the KMS stopped, a new private tenant.
 
 use std::fs;
