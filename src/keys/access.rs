@@ -111,7 +111,7 @@ impl fmt::Debug for AccessKeys {
         f.debug_struct("AccessKeys")
             .field("configured", &self.configured.by_id.keys())
             .field("told", &self.told)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -208,7 +208,12 @@ impl LiveAccessKeys {
 
     /// Puts other configured keys in force; what the Coordinator told stays.
     pub fn replace(&self, keys: AccessKeys) {
-        self.0.rcu(|now| AccessKeys { told: Arc::clone(&now.told), ..keys.clone() });
+        let AccessKeys { configured, public_buckets, .. } = keys;
+        self.0.rcu(|now| AccessKeys {
+            configured: Arc::clone(&configured),
+            public_buckets: Arc::clone(&public_buckets),
+            told: Arc::clone(&now.told),
+        });
     }
 
     /// What the Coordinator told.
