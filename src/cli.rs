@@ -5,6 +5,7 @@ mod config_check;
 mod coordinator;
 mod coordinator_client;
 mod doctor;
+mod fragment;
 mod inspect;
 mod keygen;
 mod open;
@@ -40,6 +41,9 @@ enum Command {
     Open(open::Open),
     /// Tell what a sealed object says of itself: kind, key id, sizes, parts. Needs no key
     Inspect(inspect::Inspect),
+    /// Customer fragments: make one, compare copies
+    #[command(subcommand)]
+    Fragment(fragment::FragmentCommand),
     /// Serve tenants to gateways, and let administrators change them
     Coordinator(coordinator::Coordinator),
     /// Tenants of a Coordinator: make, list, rotate, suspend, delete
@@ -92,6 +96,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Keygen(keygen)) => keygen.run(),
         Some(Command::Open(open)) => open.run(),
         Some(Command::Inspect(inspect)) => inspect.run(),
+        Some(Command::Fragment(fragment)) => fragment.run(),
         Some(Command::Coordinator(coordinator)) => coordinator.run(),
         Some(Command::Tenant(tenant)) => tenant.run(),
         Some(Command::AccessKey(access_key)) => access_key.run(),
