@@ -79,7 +79,9 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     }
     following.spawn(reload.run());
     let rules = auth_rules(&config);
-    let service = guard(Gateway::new(backend, live.keys, staging), live.access_keys, rules);
+    let gateway = Gateway::new(backend, live.keys, staging);
+    let forward = gateway.forward();
+    let service = guard(gateway, forward, live.access_keys, rules);
     operation.serve(listener, service).await?;
     admin.end().await;
     sweeping.abort();

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::route::S3Route;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{HttpError, HttpRequest, HttpResponse, S3, S3Error, S3Result, s3_error};
+use s3s::{Body, HttpError, HttpRequest, HttpResponse, S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use crate::keys::access::{AccessKey, AccessKeys, AccessRefusal, LiveAccessKeys};
 use crate::telemetry::request::Facts;
@@ -39,12 +40,13 @@ pub struct Rules {
     pub sigv2_presigned: bool,
 }
 
-/// Puts authentication in front of an S3 implementation.
+/// Puts authentication in front of an S3 implementation and of what goes around it.
 #[must_use]
-pub fn guard(s3: impl S3, access_keys: Arc<LiveAccessKeys>, rules: Rules) -> Guarded {
+pub fn guard(s3: impl S3, route: impl S3Route, access_keys: Arc<LiveAccessKeys>, rules: Rules) -> Guarded {
     let mut builder = S3ServiceBuilder::new(s3);
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(framework_config(rules)))));
     builder.set_auth(Secrets(Arc::clone(&access_keys)));
+    builder.set_route(GuardedRoute { route, access_keys: Arc::clone(&access_keys) });
     builder.set_access(Access(access_keys));
     Guarded { service: builder.build(), rules }
 }
@@ -151,7 +153,10 @@ impl S3Access for Access {
         let keys = self.0.snapshot();
         let id = context.credentials().map(|credentials| credentials.access_key.clone());
         let principal = match &id {
-            Some(id) => admitted(&keys, id, context)?,
+            Some(id) => {
+                let peer = context.extensions_mut().get::<SocketAddr>().copied();
+                admitted(&keys, id, (context.headers(), context.uri()), peer)?
+            }
             None => public::admitted(&keys, context)?,
         };
         facts.set_principal(id.as_deref().unwrap_or(""), principal.tenant.as_str());
@@ -160,13 +165,47 @@ impl S3Access for Access {
     }
 }
 
-fn admitted(keys: &AccessKeys, id: &str, context: &mut S3AccessContext<'_>) -> S3Result<Principal> {
+/// A route that lets requests in as [`Access`] does.
+struct GuardedRoute<R> {
+    route: R,
+    access_keys: Arc<LiveAccessKeys>,
+}
+
+#[async_trait::async_trait]
+impl<R: S3Route> S3Route for GuardedRoute<R> {
+    fn is_match(&self, method: &Method, uri: &Uri, headers: &HeaderMap, extensions: &mut Extensions) -> bool {
+        self.route.is_match(method, uri, headers, extensions)
+    }
+
+    async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
+        let credentials = request.credentials.as_ref();
+        let credentials = credentials.ok_or_else(|| s3_error!(AccessDenied, "Requests must be signed."))?;
+        let peer = request.extensions.get::<SocketAddr>().copied();
+        let said = (&request.headers, &request.uri);
+        let principal = admitted(&self.access_keys.snapshot(), &credentials.access_key, said, peer)?;
+        if let Some(facts) = request.extensions.get::<Facts>() {
+            facts.set_principal(&credentials.access_key, principal.tenant.as_str());
+        }
+        request.extensions.insert(principal);
+        self.route.check_access(request).await
+    }
+
+    async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
+        self.route.call(request).await
+    }
+}
+
+fn admitted(
+    keys: &AccessKeys,
+    id: &str,
+    (headers, uri): (&HeaderMap, &Uri),
+    peer: Option<SocketAddr>,
+) -> S3Result<Principal> {
     let key: Arc<AccessKey> = keys.find(id).ok_or_else(|| s3_error!(InvalidAccessKeyId))?;
-    if carries_session_token(context) {
+    if carries_session_token(headers, uri) {
         return Err(s3_error!(InvalidToken, "This access key has no session token."));
     }
-    let peer = context.extensions_mut().get::<SocketAddr>().map(SocketAddr::ip);
-    key.admits(SystemTime::now(), peer).map_err(|why| match why {
+    key.admits(SystemTime::now(), peer.map(|peer| peer.ip())).map_err(|why| match why {
         AccessRefusal::Expired | AccessRefusal::Disabled | AccessRefusal::NotYetValid => {
             s3_error!(InvalidAccessKeyId, "{why}")
         }
@@ -176,11 +215,11 @@ fn admitted(keys: &AccessKeys, id: &str, context: &mut S3AccessContext<'_>) -> S
 }
 
 /// No access key here has a session: a token is a mistake of the client's, or somebody else's.
-fn carries_session_token(context: &S3AccessContext<'_>) -> bool {
+fn carries_session_token(headers: &HeaderMap, uri: &Uri) -> bool {
     let in_query = |query: &str| {
         query.split('&').any(|pair| pair.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case(TOKEN)))
     };
-    context.headers().contains_key(TOKEN) || context.uri().query().is_some_and(in_query)
+    headers.contains_key(TOKEN) || uri.query().is_some_and(in_query)
 }
 
 const TOKEN: &str = "x-amz-security-token";

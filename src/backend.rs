@@ -8,6 +8,7 @@
 #[cfg(test)]
 pub(crate) mod contract;
 mod error;
+mod forward;
 mod lists;
 pub mod local;
 pub mod s3;
@@ -15,6 +16,7 @@ mod types;
 mod uploads;
 
 pub use error::BackendError;
+pub use forward::{ForwardAnswer, ForwardRequest};
 pub use lists::*;
 pub use types::*;
 pub use uploads::*;
@@ -88,4 +90,9 @@ pub trait Backend: Send + Sync + 'static {
     async fn list_parts(&self, upload: &UploadRef, after: u32, max: u32) -> Result<PartsPage>;
     /// One page of open uploads, by key and then by time of creation.
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage>;
+
+    /// Whether [`Backend::forward`] leads anywhere.
+    fn forwards(&self) -> bool;
+    /// Passes on a request that has nothing to do with the bytes of objects; an error of the store is an answer, too.
+    async fn forward(&self, request: ForwardRequest) -> Result<ForwardAnswer>;
 }

@@ -14,6 +14,7 @@ mod copy;
 mod delete;
 mod errors;
 mod etag;
+mod forward;
 mod gateway;
 mod get;
 mod head;
@@ -32,5 +33,6 @@ mod upload_part;
 mod versions;
 
 pub use body_digest::observed;
+pub use forward::Forward;
 pub use gateway::Gateway;
 pub use multipart::sweep_hourly;

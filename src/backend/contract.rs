@@ -309,6 +309,9 @@ macro_rules! contract {
         }
     };
     (@each $subject:ident; $($module:ident: $($case:ident),+;)+) => {
+        /// The names of all cases.
+        #[allow(dead_code, reason = "of interest where some deviate")]
+        const CASES: &[&str] = &[$($(stringify!($case)),+),+];
         $(mod $module {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {

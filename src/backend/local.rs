@@ -33,9 +33,10 @@ use self::tables::{Snapshot, Tables, View};
 use self::writer::Queue;
 use super::{
     Backend, BackendError, BucketInfo, BucketName, CompleteUpload, Copied, CopiedPart, CopyRequest, CreateUpload,
-    DeleteItem, Deleted, ETagMatch, Fetched, GetRequest, ListPage, ListRequest, ListUploadsRequest,
-    ListVersionsRequest, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage, PutRequest, ReadConditions, Result,
-    SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId, Versioning, VersionsPage, Written,
+    DeleteItem, Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, ListPage, ListRequest,
+    ListUploadsRequest, ListVersionsRequest, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage, PutRequest,
+    ReadConditions, Result, SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId, Versioning,
+    VersionsPage, Written,
 };
 
 mod bodies;
@@ -284,6 +285,13 @@ impl Backend for LocalStore {
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
         self.read(move |snapshot| list_uploads::page(snapshot, &request)).await
+    }
+
+    fn forwards(&self) -> bool {
+        false
+    }
+    async fn forward(&self, _: ForwardRequest) -> Result<ForwardAnswer> {
+        Err(BackendError::NotImplemented("operations that are none of the store's own"))
     }
 }
 

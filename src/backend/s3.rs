@@ -1,6 +1,6 @@
 //! Any S3-compatible store: a thin client that signs, streams, and takes what comes back for no more than it is.
 //!
-//! - **Writes.** A body of at most 1 MiB is held, so that it can be sent again and metadata known late goes with it; a
+//! - **Writes.** A body of at most 1 MiB is held, so that it can be sent again; one of 5 MiB if metadata comes behind it. A
 //!   longer one streams, and its request is opened only once its first bytes are there. The last bytes go only after the
 //!   body has ended well, so nothing that fails is ever committed by the store.
 //! - **Reads.** An answer must say how long it is, hold the range that was asked for, and be as long as it says.
@@ -28,9 +28,9 @@ use self::outgoing::Outgoing;
 use self::xml::Element;
 use super::{
     Backend, BucketInfo, BucketName, CompleteUpload, Copied, CopiedPart, CopyRequest, CreateUpload, DeleteItem,
-    Deleted, ETagMatch, Fetched, GetRequest, ListPage, ListRequest, ListUploadsRequest, ListVersionsRequest,
-    ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage, PutRequest, ReadConditions, Result, SealedBody, StoredETag,
-    Tags, UploadId, UploadRef, UploadsPage, VersionId, Versioning, VersionsPage, Written,
+    Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, ListPage, ListRequest, ListUploadsRequest,
+    ListVersionsRequest, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage, PutRequest, ReadConditions, Result,
+    SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId, Versioning, VersionsPage, Written,
 };
 
 mod answer;
@@ -40,6 +40,7 @@ mod client;
 mod connector;
 mod copies;
 mod credentials;
+mod forwarded;
 mod headers;
 mod lists;
 mod objects;
@@ -50,9 +51,7 @@ mod uploads;
 mod xml;
 
 pub use connector::ConnectorError;
-pub use settings::{
-    ATTEMPTS_MAX, CredentialsFrom, Endpoint, Pool, S3Settings, TenantCredentials, Timeouts, UploadChecksum,
-};
+pub use settings::{ATTEMPTS_MAX, CredentialsFrom, Endpoint, Pool, S3Settings, TenantCredentials, Timeouts};
 
 /// An S3-compatible store.
 pub struct S3Store {
@@ -127,11 +126,13 @@ fn xml_body(document: String) -> Outgoing {
 
 /// A body of up to so many stored bytes is held: 1 MiB of plaintext, sealed.
 const HELD_BYTES_MAX: u64 = (1 << 20) + (8 << 10);
+/// And up to so many if metadata is to come behind it: beyond lies what may be a part of an upload, 5 MiB.
+const LATE_BYTES_MAX: u64 = (5 << 20) + (8 << 10);
 
 #[async_trait]
 impl Backend for S3Store {
     fn late_metadata_bytes_max(&self) -> u64 {
-        HELD_BYTES_MAX
+        LATE_BYTES_MAX
     }
 
     async fn create_bucket(&self, bucket: &BucketName) -> Result<()> {
@@ -211,6 +212,13 @@ impl Backend for S3Store {
     }
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
         self.uploads_listed(request).await
+    }
+
+    fn forwards(&self) -> bool {
+        true
+    }
+    async fn forward(&self, request: ForwardRequest) -> Result<ForwardAnswer> {
+        self.passed_on(request).await
     }
 }
 

@@ -12,9 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::duration::GoDuration;
 use super::error::Problem;
 use crate::backend::BucketName;
-use crate::backend::s3::{
-    ATTEMPTS_MAX, CredentialsFrom, Endpoint, Pool, S3Settings, TenantCredentials, Timeouts, UploadChecksum,
-};
+use crate::backend::s3::{ATTEMPTS_MAX, CredentialsFrom, Endpoint, Pool, S3Settings, TenantCredentials, Timeouts};
 use crate::keys::secret::SecretText;
 use crate::tenant::BucketPrefix;
 
@@ -32,7 +30,7 @@ pub(super) struct RawBackend {
     /// The address of an S3 store: `https://host` or `http://host:port`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) endpoint: Option<String>,
-    /// The region to sign for; that of the ambient AWS configuration if absent, or else `us-east-1`.
+    /// The region to sign for; `us-east-1` if absent, or with ambient credentials that of the ambient AWS configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) region: Option<String>,
     /// The access key id; the ambient AWS chain if absent: environment, profile, web identity, container, instance.
@@ -56,9 +54,6 @@ pub(super) struct RawBackend {
     /// How often a call that can be repeated is tried in all; 3 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) attempts_max: Option<u32>,
-    /// What vouches for uploaded bytes on their way to the store: `none` (default) or `crc32`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) upload_checksum: Option<String>,
     /// Other credentials for the buckets of some tenants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tenants: Option<Vec<RawTenantCredentials>>,
@@ -125,7 +120,6 @@ impl Default for RawBackend {
             timeouts: None,
             pool: None,
             attempts_max: None,
-            upload_checksum: None,
             tenants: None,
             staging_bucket: "sealgate-staging".into(),
         }
@@ -196,7 +190,6 @@ fn refuse_s3_fields(raw: &RawBackend, problems: &mut Vec<Problem>) {
         ("timeouts", raw.timeouts.is_some()),
         ("pool", raw.pool.is_some()),
         ("attempts_max", raw.attempts_max.is_some()),
-        ("upload_checksum", raw.upload_checksum.is_some()),
         ("tenants", raw.tenants.is_some()),
     ];
     for (field, _) in s3_fields.iter().filter(|(_, is_given)| *is_given) {
@@ -220,14 +213,6 @@ fn s3(raw: &mut RawBackend, problems: &mut Vec<Problem>) -> Option<S3Settings> {
     if raw.region.as_deref().is_some_and(str::is_empty) {
         problems.push(Problem::Missing { path: "backend.region".into() });
     }
-    let upload_checksum = match raw.upload_checksum.as_deref() {
-        None | Some("none") => UploadChecksum::None,
-        Some("crc32") => UploadChecksum::Crc32,
-        Some(_) => {
-            problems.push(value("upload_checksum", "must be none or crc32"));
-            UploadChecksum::None
-        }
-    };
     let settings = S3Settings {
         region: raw.region.clone(),
         tenants,
@@ -235,7 +220,6 @@ fn s3(raw: &mut RawBackend, problems: &mut Vec<Problem>) -> Option<S3Settings> {
         timeouts: timeouts(raw.timeouts.as_ref()),
         pool: pool(raw.pool.as_ref()),
         attempts_max,
-        upload_checksum,
         ..S3Settings::new(endpoint?, credentials?)
     };
     Some(settings)

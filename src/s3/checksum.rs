@@ -195,6 +195,17 @@ impl Verifier {
         self.kept
     }
 
+    /// The checksum that a header declares; the body is refused if it has another.
+    pub(crate) fn declared(&self) -> Option<Kept> {
+        let (algorithm, value) = self.header.clone()?;
+        Some(Kept { algorithm, value, composite: false })
+    }
+
+    /// Whether the checksum comes behind the body.
+    pub(crate) fn awaits_trailer(&self) -> bool {
+        self.header.is_none() && self.trailer.is_some()
+    }
+
     /// Computes and keeps this checksum if the request declares none.
     pub(crate) fn or_compute(mut self, algorithm: Algorithm) -> Self {
         if self.kept.is_none() {

@@ -1,5 +1,6 @@
 //! The framework's S3 trait, one line per operation: which verb serves it, or that it is refused.
 //!
+//! Over a store that takes them, some operations go another way before they come here: [`forward`](super::forward).
 //! Nothing is left to a default of the framework: a new operation of a newer framework does not compile until it is
 //! decided here. An operation that could write or read bodies past the seal must never be forwarded blindly.
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
+use super::forward::Forward;
 use super::parts::PartTables;
 use super::{acl, attributes, bucket, bucket_settings, copy, delete, get, head, list, multipart, post, put, tagging};
 use super::{upload_part, versions};
@@ -33,9 +35,24 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// The way of the operations that are passed on to the store.
+    #[must_use]
+    pub fn forward(&self) -> Forward {
+        Forward { backend: Arc::clone(&self.backend), staging: self.staging.clone() }
+    }
+}
+
 macro_rules! operations {
     (serve { $($op:ident($input:ident) -> $output:ident = $verb:path;)* }
      refuse { $($refused:ident($refused_input:ident) -> $refused_output:ident;)* }) => {
+        /// Operations that a verb serves, as the framework's trait names them.
+        #[cfg(test)]
+        pub(crate) const SERVED: &[&str] = &[$(stringify!($op)),*];
+        /// Operations that no verb serves.
+        #[cfg(test)]
+        pub(crate) const REFUSED: &[&str] = &[$(stringify!($refused)),*];
+
         #[deny(clippy::missing_trait_methods)]
         #[async_trait::async_trait]
         impl S3 for Gateway {

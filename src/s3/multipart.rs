@@ -30,7 +30,7 @@ pub(crate) use list_parts::list_parts;
 pub(crate) use list_uploads::list_multipart_uploads;
 pub(crate) use parts::{check_open, number as part_number};
 pub(crate) use record::{OpenUpload, Record, Uploads, staging};
-pub(crate) use staging::{Note, Staging};
+pub(crate) use staging::{Note, Staging, held};
 pub use sweep::sweep_hourly;
 
 #[cfg(test)]

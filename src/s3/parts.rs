@@ -14,11 +14,11 @@ use super::errors;
 use super::gateway::Gateway;
 use super::read::{bytes_of, fetch, pinned, settle};
 use super::scope::{Name, Opened, Scope};
-use crate::backend::{BucketName, ObjectInfo, StoredETag, StoredRange};
+use crate::backend::{BucketName, ETagMatch, GetRequest, ObjectInfo, ReadConditions, StoredETag, StoredRange};
 use crate::seal::geometry::{COMPLETION_TAIL_BYTES, STREAM_HEADER_BYTES};
 use crate::seal::{
-    Completion, CompletionParts, OpenError, PartHeader, PartTable, PlainRange, RangeOpener, SealedLen, StreamHeader,
-    UnlistedParts,
+    Completion, CompletionParts, Kind, OpenError, PartHeader, PartTable, PlainRange, RangeOpener, SealedLen,
+    StreamHeader, UnlistedParts,
 };
 
 /// What the completion record of an object says.
@@ -45,13 +45,24 @@ impl Completed {
     }
 }
 
-/// The cache.
-pub(crate) struct PartTables(moka::future::Cache<(BucketName, String, StoredETag), Arc<Completed>>);
+/// The cache, and which entity tag an object had when its table was last used: a guess that the next request proves.
+pub(crate) struct PartTables {
+    tables: moka::future::Cache<(BucketName, String, StoredETag), Arc<Completed>>,
+    seen: moka::future::Cache<(BucketName, String), StoredETag>,
+}
 
 impl Default for PartTables {
     fn default() -> Self {
-        Self(moka::future::Cache::new(PART_TABLES_MAX))
+        Self { tables: moka::future::Cache::new(PART_TABLES_MAX), seen: moka::future::Cache::new(PART_TABLES_MAX) }
     }
+}
+
+/// The entity tag and table that the current object of a name probably has.
+pub(crate) async fn guessed(scope: &Scope<'_>, name: &Name) -> Option<(StoredETag, Arc<Completed>)> {
+    let tables = &scope.gateway.part_tables;
+    let etag = tables.seen.get(&(name.stored.clone(), name.key.clone())).await?;
+    let completed = tables.tables.get(&(name.stored.clone(), name.key.clone(), etag.clone())).await?;
+    Some((etag, completed))
 }
 
 /// The completion record of a multipart object, cached or read from the object's end (F-5).
@@ -63,7 +74,10 @@ pub(crate) async fn completed(
 ) -> S3Result<Arc<Completed>> {
     let gateway: &Gateway = scope.gateway;
     let cache_key = (name.stored.clone(), name.key.clone(), info.etag.clone());
-    if let Some(cached) = gateway.part_tables.0.get(&cache_key).await {
+    if info.version_id.is_none() {
+        gateway.part_tables.seen.insert((name.stored.clone(), name.key.clone()), info.etag.clone()).await;
+    }
+    if let Some(cached) = gateway.part_tables.tables.get(&cache_key).await {
         return Ok(cached);
     }
     let stored_parts = info.etag.stored_parts().unwrap_or(0);
@@ -79,7 +93,7 @@ pub(crate) async fn completed(
         CompletionParts::Unlisted(unlisted) => Arc::new(walked(scope, name, info, &unlisted).await?),
     };
     let completed = Arc::new(Completed { table, attributes, stream_headers: StreamHeaders::new(STREAM_HEADERS_MAX) });
-    gateway.part_tables.0.insert(cache_key, Arc::clone(&completed)).await;
+    gateway.part_tables.tables.insert(cache_key, Arc::clone(&completed)).await;
     Ok(completed)
 }
 
@@ -117,6 +131,42 @@ pub(crate) async fn open_range(
     let (fetched, header) = futures::future::try_join(fetching, header).await?;
     let ranged = RangeOpener::parts(&opened.secret, Arc::clone(&completed.table), range, header.as_ref());
     settle(name, ranged, fetched.stream, range.bytes()).await
+}
+
+/// As [`open_range`], of the object that has `etag` now, in one request: what the object is comes with its bytes. `None` if
+/// it is another object by now, or if more would have to be asked for.
+pub(crate) async fn open_guessed_range(
+    scope: &Scope<'_>,
+    name: &Name,
+    (etag, completed): (&StoredETag, &Arc<Completed>),
+    range: PlainRange,
+) -> S3Result<Option<(ObjectInfo, Opened, StreamingBlob)>> {
+    let Ok(span) = completed.table.span(range) else { return Ok(None) };
+    let header = match span.stream_header_first {
+        None => None,
+        Some(first) => match completed.stream_headers.get(&first).await {
+            Some(header) => Some(header),
+            None => return Ok(None),
+        },
+    };
+    let first = span.stored.stored_first;
+    let last = first.saturating_add(span.stored.stored_bytes).saturating_sub(1);
+    let request = GetRequest {
+        object: name.version(None),
+        range: Some(StoredRange::Bounded { first, last }),
+        conditions: ReadConditions { if_match: Some(ETagMatch::Is(etag.clone())), ..ReadConditions::default() },
+    };
+    let Ok(fetched) = scope.backend().get(request).await else {
+        scope.gateway.part_tables.seen.invalidate(&(name.stored.clone(), name.key.clone())).await;
+        return Ok(None);
+    };
+    let opened = scope.open(name, &fetched.info.metadata)?;
+    if opened.envelope.kind() != Kind::Multipart || fetched.info.etag != *etag {
+        return Ok(None);
+    }
+    let ranged = RangeOpener::parts(&opened.secret, Arc::clone(&completed.table), range, header.as_ref());
+    let body = settle(name, ranged, fetched.stream, range.bytes()).await?;
+    Ok(Some((fetched.info, opened, body)))
 }
 
 async fn stream_header(

@@ -1,4 +1,10 @@
 //! `PutObject`: one request, one sealed single object.
+//!
+//! The checksum to keep is sealed into the metadata. Over a store that takes metadata only before a long body, one that a
+//! header declares goes with it and must turn out true; one that a trailer brings is kept [`in_parts`]; none that nobody
+//! asked for is kept.
+
+mod in_parts;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -89,24 +95,32 @@ pub(crate) struct Stored {
 
 /// Seals a body under a fresh envelope (F-4) and stores it, unless it fails what was declared of it.
 pub(crate) async fn store(scope: &Scope<'_>, upload: Upload, plain: StreamingBlob) -> S3Result<Stored> {
+    let plain_len = PlainLen::new(upload.plain_bytes);
+    let sealed_len = geometry::single_sealed(plain_len).map_err(|_| s3_error!(EntityTooLarge))?;
+    let is_late = sealed_len.bytes() <= scope.backend().late_metadata_bytes_max();
+    if !is_late && upload.verifier.awaits_trailer() {
+        return Box::pin(in_parts::store(scope, upload, plain)).await;
+    }
     let Upload { name, mut metadata, tags, conditions, verifier, plain_bytes } = upload;
     let key = scope.sealing_key()?;
     let (envelope, secret) =
         Envelope::seal(Kind::Single, key, &scope.binding(&name)?).map_err(|error| errors::seal(&error))?;
-    let plain_len = PlainLen::new(plain_bytes);
     let sealer = SingleSealer::new(&envelope, &secret, plain_len).map_err(|error| errors::seal(&error))?;
-    let sealed_len = geometry::single_sealed(plain_len).map_err(|_| s3_error!(EntityTooLarge))?;
     metadata.user.insert(metadata::ENVELOPE.to_owned(), envelope.to_metadata());
     metadata.user.insert(metadata::STREAM.to_owned(), sealer.stream_header().to_metadata());
 
-    let verifier = verifier.or_compute(Algorithm::Crc64Nvme);
+    let verifier = if is_late { verifier.or_compute(Algorithm::Crc64Nvme) } else { verifier };
+    if let Some(kept) = verifier.declared().filter(|_| !is_late) {
+        let attributes = Attributes { checksum: Some(kept), ..Attributes::default() };
+        metadata.user.insert(metadata::ATTRIBUTES.to_owned(), attributes.seal(&secret)?);
+    }
     let late = Arc::new(OnceLock::new());
     let kept = Arc::new(OnceLock::new());
     let inspector = Inspector { verifier, secret, late: Arc::clone(&late), kept: Arc::clone(&kept) };
     let body = SealedBody {
         bytes: sealed_len.bytes(),
         stream: seal(plain, plain_bytes, sealer, inspector),
-        late_metadata: Some(late),
+        late_metadata: is_late.then_some(late),
     };
     let request = PutRequest { bucket: name.stored, key: name.key, metadata, tags, conditions };
     let written = scope.backend().put(request, body).await.map_err(errors::backend)?;

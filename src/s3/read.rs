@@ -115,6 +115,9 @@ async fn range(
     conditions: ReadConditions,
     spec: PlainRangeSpec,
 ) -> S3Result<Reading> {
+    if let Some(reading) = guessed_range(scope, name, &object, &conditions, spec).await? {
+        return Ok(reading);
+    }
     let request = GetRequest {
         object: object.clone(),
         range: Some(stored_range(spec.single_stored())),
@@ -137,6 +140,37 @@ async fn range(
         }
         Err(error) => Err(errors::backend(error)),
     }
+}
+
+/// A range of an object in parts whose table is known, in one request; `None` where that is not to be had. A guess that
+/// proves wrong costs a request and changes nothing.
+async fn guessed_range(
+    scope: &Scope<'_>,
+    name: &Name,
+    object: &ObjectRef,
+    conditions: &ReadConditions,
+    spec: PlainRangeSpec,
+) -> S3Result<Option<Reading>> {
+    let ReadConditions { if_match, if_none_match, if_modified_since, if_unmodified_since } = conditions;
+    let others = if_none_match.is_some() || if_modified_since.is_some() || if_unmodified_since.is_some();
+    if others || object.version_id.is_some() {
+        return Ok(None);
+    }
+    let Some((etag, completed)) = parts::guessed(scope, name).await else { return Ok(None) };
+    if if_match.as_ref().is_some_and(|wanted| !wanted.matches(Some(&etag))) {
+        return Ok(None);
+    }
+    let plain = completed.table.total();
+    let Some(range) = spec.resolve(plain) else { return Ok(None) };
+    let found = parts::open_guessed_range(scope, name, (&etag, &completed), range).await?;
+    Ok(found.map(|(info, opened, body)| Reading {
+        info,
+        opened,
+        plain,
+        range: Some(range),
+        body,
+        completed: Some(completed),
+    }))
 }
 
 async fn single_range(scope: &Scope<'_>, name: &Name, fetched: Fetched, spec: PlainRangeSpec) -> S3Result<Reading> {

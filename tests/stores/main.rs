@@ -12,4 +12,10 @@ mod seaweedfs;
 mod support;
 
 mod clients;
+mod counted;
+mod forwarded;
 mod over;
+mod poor;
+mod replicas;
+mod sealed;
+mod trailers;

@@ -45,7 +45,12 @@ pub(super) fn stream(body: Incoming, bytes: u64, idle: Duration) -> ByteStream {
 }
 
 /// The text of an answer, held.
-pub(super) async fn text(response: Response<Incoming>, idle: Duration, bytes_max: usize) -> Result<String> {
+async fn text(response: Response<Incoming>, idle: Duration, bytes_max: usize) -> Result<String> {
+    String::from_utf8(held(response, idle, bytes_max).await?).map_err(unavailable)
+}
+
+/// The body of an answer, held.
+pub(super) async fn held(response: Response<Incoming>, idle: Duration, bytes_max: usize) -> Result<Vec<u8>> {
     let mut body = response.into_body();
     let mut held = Vec::new();
     loop {
@@ -61,7 +66,7 @@ pub(super) async fn text(response: Response<Incoming>, idle: Duration, bytes_max
             return Err(unavailable(AnswerError::Long));
         }
     }
-    String::from_utf8(held).map_err(unavailable)
+    Ok(held)
 }
 
 /// The XML of an answer. One of status 200 may still hold an error, where the store began to answer before it knew.

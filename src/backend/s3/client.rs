@@ -15,7 +15,7 @@ use super::call::{Call, Replay};
 use super::connector::{Connector, ConnectorError, connector};
 use super::credentials::Signers;
 use super::outgoing::{Outgoing, SendBody};
-use super::settings::{S3Settings, Timeouts};
+use super::settings::{CredentialsFrom, S3Settings, Timeouts};
 use crate::backend::{BackendError, BodyError, Result};
 
 /// Calls a store.
@@ -34,9 +34,11 @@ impl Client {
             .pool_max_idle_per_host(usize::try_from(settings.pool.idle_max).unwrap_or(usize::MAX))
             .pool_timer(TokioTimer::new());
         let http = builder.build(connector(&settings)?);
-        let region = match &settings.region {
-            Some(region) => region.clone(),
-            None => ambient_region().await,
+        let region = match (&settings.region, &settings.credentials) {
+            (Some(region), _) => region.clone(),
+            // a region of its own goes with credentials of its own, and nobody else is asked
+            (None, CredentialsFrom::Configuration(_)) => DEFAULT_REGION.to_owned(),
+            (None, CredentialsFrom::Ambient) => ambient_region().await,
         };
         Ok(Self { http, signers: Signers::new(&settings).await, region, settings })
     }

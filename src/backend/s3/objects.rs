@@ -10,7 +10,7 @@ use super::call::Call;
 use super::headers::{info, text, unquoted, with_metadata, with_read_conditions, with_tags, with_write_conditions};
 use super::outgoing::Outgoing;
 use super::xml::{Element, Writer};
-use super::{HELD_BYTES_MAX, S3Store, object_call, with_md5, xml_body};
+use super::{HELD_BYTES_MAX, LATE_BYTES_MAX, S3Store, object_call, with_md5, xml_body};
 use crate::backend::{
     BackendError, BucketName, DeleteItem, Deleted, ETagMatch, Fetched, GetRequest, ObjectInfo, ObjectRef, PutRequest,
     ReadConditions, Result, SealedBody, StoredETag, StoredRange, VersionId, WriteConditions, Written,
@@ -22,7 +22,8 @@ impl S3Store {
     pub(super) async fn object_put(&self, request: PutRequest, body: SealedBody) -> Result<Written> {
         let PutRequest { bucket, key, mut metadata, tags, conditions } = request;
         let late = body.late_metadata.clone();
-        let body = Outgoing::new(body, HELD_BYTES_MAX).await.map_err(BackendError::Body)?;
+        let held_max = if late.is_some() { LATE_BYTES_MAX } else { HELD_BYTES_MAX };
+        let body = Outgoing::new(body, held_max).await.map_err(BackendError::Body)?;
         if let Some(late) = late.as_deref().and_then(std::sync::OnceLock::get) {
             metadata.user.extend(late.clone());
         }

@@ -11,7 +11,7 @@ use http::uri::{Authority, Scheme};
 pub struct S3Settings {
     /// where it listens
     pub endpoint: Endpoint,
-    /// the region to sign for; that of the ambient AWS configuration, or else `us-east-1`
+    /// the region to sign for; if none, that of the ambient AWS configuration with ambient credentials, else `us-east-1`
     pub region: Option<String>,
     /// who to sign as
     pub credentials: CredentialsFrom,
@@ -25,8 +25,6 @@ pub struct S3Settings {
     pub pool: Pool,
     /// how often a call is tried in all
     pub attempts_max: u32,
-    /// what is sent to vouch for an uploaded body
-    pub upload_checksum: UploadChecksum,
 }
 
 /// Where a store listens and how buckets are named there.
@@ -80,15 +78,6 @@ pub struct Pool {
     pub idle_timeout: Duration,
 }
 
-/// What is sent to vouch for an uploaded body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UploadChecksum {
-    /// nothing: TLS protects it on its way, and whoever reads it checks the seal
-    None,
-    /// CRC-32 as `x-amz-checksum-crc32`: in a header of a body that is held, in a trailer of one that streams
-    Crc32,
-}
-
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
@@ -119,7 +108,6 @@ impl S3Settings {
             timeouts: Timeouts::default(),
             pool: Pool::default(),
             attempts_max: ATTEMPTS_MAX,
-            upload_checksum: UploadChecksum::None,
         }
     }
 }

@@ -7,6 +7,7 @@ use http::uri::{Authority, Scheme};
 use super::*;
 use crate::backend::contract::{Feature, Subject, contract};
 
+mod faulty;
 #[path = "../../../tests/support/seaweedfs.rs"]
 mod seaweedfs;
 
@@ -54,3 +55,32 @@ const SEAWEEDFS: &[(&str, &str)] = &[
     ("suspended_writes_replace_the_null_version", "the null version is listed last whenever it was written"),
     ("tags_belong_to_a_version", "answers about tags do not name the version"),
 ];
+
+/// The table of what stores lack, as it is published: made of what the cases above prove.
+fn compatibility() -> String {
+    let mut text = String::from(
+        "# What stores do in their own way\n\n\
+         Made by the tests: each store runs the contract of a backend (`src/backend/contract`). A case that is named here \
+         fails there, and must: when a store learns it, the test turns red and the entry goes. All other cases hold.\n",
+    );
+    let (held, all) = (CASES.len() - SEAWEEDFS.len(), CASES.len());
+    let rows = SEAWEEDFS.iter().map(|(case, what)| {
+        assert!(CASES.contains(case), "{case}");
+        format!("| {} | {what} |\n", case.replace('_', " "))
+    });
+    text.push_str("\n## SeaweedFS 4.48: ");
+    text.push_str(&[held.to_string(), all.to_string()].join(" of "));
+    text.push_str(" cases hold\n\n| case | what it does |\n|---|---|\n");
+    text.extend(rows);
+    text
+}
+
+#[test]
+fn the_published_table_of_stores_is_the_current_one() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/COMPATIBILITY.md");
+    if std::env::var_os("SEALGATE_BLESS").is_some() {
+        std::fs::write(&file, compatibility()).unwrap();
+    }
+    let published = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(published == compatibility(), "COMPATIBILITY.md is stale; run the tests once with SEALGATE_BLESS=1");
+}

@@ -32,7 +32,7 @@ fn everything_about_an_s3_store_can_be_said() {
         "type": "s3", "endpoint": "http://10.0.0.1:8333/", "region": "eu", "access_key_id": "ID",
         "secret_access_key": "SECRET", "path_style": false, "ca_file": "/ca.pem", "attempts_max": 5,
         "timeouts": {"connect": "1s", "first_byte": "2s", "copy": "3s", "idle": "4s"},
-        "pool": {"idle_max": 7, "idle_timeout": "5s"}, "upload_checksum": "crc32",
+        "pool": {"idle_max": 7, "idle_timeout": "5s"},
         "tenants": [{"bucket_prefix": "acme-", "access_key_id": "A", "secret_access_key": "B"}]
     }));
     let CredentialsFrom::Configuration(credentials) = &settings.credentials else { panic!("ambient") };

@@ -1,0 +1,43 @@
+//! Operations that are passed on: the store's own answers, under the client's names.
+
+use super::over::{own_prefix, replica};
+use super::support::Request;
+
+#[test]
+fn bucket_configurations_are_the_stores() {
+    let prefix = own_prefix();
+    let gateway = replica(&prefix);
+    gateway.call(Request::new("PUT", "/bucket")).succeeds();
+    let cors = "<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>https://a.example</AllowedOrigin></CORSRule></CORSConfiguration>";
+    gateway.get("/bucket?cors").is_error(404, "NoSuchCORSConfiguration");
+    gateway.call(Request::new("PUT", "/bucket?cors").body(cors)).succeeds();
+    let answer = String::from_utf8(gateway.get("/bucket?cors").succeeds()).unwrap();
+    assert!(answer.contains("https://a.example"), "{answer}");
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}"#;
+    gateway.aws(["s3api", "put-bucket-policy", "--bucket", "bucket", "--policy", policy]).succeeds();
+    let answer = gateway.aws(["s3api", "get-bucket-policy", "--bucket", "bucket", "--output", "text"]).succeeds();
+    assert!(answer.contains("arn:aws:s3:::bucket/*") && !answer.contains(&prefix), "{answer}");
+    gateway.aws(["s3api", "delete-bucket-policy", "--bucket", "bucket"]).succeeds();
+}
+
+#[test]
+fn another_bucket_than_ones_own_is_not_reached() {
+    let prefix = own_prefix();
+    let (one, other) = (replica(&prefix), replica(&own_prefix()));
+    one.call(Request::new("PUT", "/bucket")).succeeds();
+    assert_eq!(other.get("/bucket?acl").status, 404);
+    assert_eq!(one.get("/staging?acl").status, 403);
+    let unsigned = Request::new("GET", "/bucket?acl").header("host", one.address().to_string());
+    assert_eq!(unsigned.send(one.address()).status, 403);
+    let wrong = one.signer().with_secret("another secret").sign(Request::new("GET", "/bucket?acl"), one.address());
+    assert_eq!(wrong.send(one.address()).status, 403);
+}
+
+#[test]
+fn what_is_in_neither_list_is_not_passed_on() {
+    let gateway = replica(&own_prefix());
+    gateway.call(Request::new("PUT", "/bucket")).succeeds();
+    gateway.put("/bucket/key", b"plain");
+    gateway.call(Request::new("POST", "/bucket/key?restore").body("<RestoreRequest/>")).is_error(501, "NotImplemented");
+    assert_eq!(gateway.get("/bucket/key").succeeds(), b"plain");
+}
