@@ -1,4 +1,4 @@
-//! The running program over real stores: SeaweedFS with several volume servers, and a poor one.
+//! The running program over a real store: SeaweedFS with several volume servers.
 //!
 //! What holds over the local store must hold here; besides, what lies in the store is looked at directly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
@@ -15,7 +15,6 @@ mod clients;
 mod counted;
 mod forwarded;
 mod over;
-mod poor;
 mod replicas;
 mod sealed;
 mod trailers;
