@@ -257,6 +257,7 @@ fn mode(keys: &KeySettings) -> &'static str {
         KeySettings::Generated => "generated at the first start",
         KeySettings::SingleKey { .. } => "single-key",
         KeySettings::LocalMultiKeys(_) => "local-multi-keys",
+        KeySettings::RemoteMultiKeys(_) => "remote-multi-keys",
     }
 }
 

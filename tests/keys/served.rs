@@ -194,8 +194,8 @@ fn launch(folder: &Path) -> (Child, SocketAddr) {
         let Some(Ok(line)) = lines.next() else {
             panic!("the gateway ended; its log:\n{}", fs::read_to_string(folder.join("log")).unwrap_or_default());
         };
-        if let Some((_, address)) = line.split_once("serves S3 on http://") {
-            break address.trim().parse().unwrap();
+        if let Some((_, rest)) = line.split_once("serves S3 on http://") {
+            break rest.split(',').next().unwrap_or(rest).trim().parse().unwrap();
         }
     };
     std::thread::spawn(move || lines.for_each(drop));

@@ -100,6 +100,7 @@ impl Server {
     }
 
     /// Where it listens, as configurations have it.
+    #[allow(dead_code, reason = "the tests of keys name it in a configuration")]
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }

@@ -185,8 +185,8 @@ fn launch(folder: &Path) -> (Child, Credentials) {
 impl Credentials {
     /// Takes what a printed line tells: `AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_ENDPOINT_URL=… aws …`.
     fn learn(&mut self, line: &str) {
-        if let Some((_, endpoint)) = line.split_once("serves S3 on ") {
-            endpoint.trim().clone_into(&mut self.endpoint);
+        if let Some((_, rest)) = line.split_once("serves S3 on ") {
+            rest.split(',').next().unwrap_or(rest).trim().clone_into(&mut self.endpoint);
         }
         for word in line.split_whitespace() {
             match word.split_once('=') {
