@@ -140,6 +140,7 @@ def started(servers, folder):
     (folder / "s3.json").write_text(json.dumps({"identities": [main, alt, {"name": "anonymous", "actions": []}]}))
     s3, s3_grpc = ports.pop(), ports.pop()
     servers.start("s3", "s3", "-ip.bind=127.0.0.1", f"-port={s3}", f"-port.grpc={s3_grpc}",
+                  "-port.iceberg=0", "-port.lance=0",
                   f"-filer=127.0.0.1:{filer}.{filer_grpc}", "-config=s3.json", "-allowDeleteBucketNotEmpty=false",
                   f"-localSocket={folder}/s3.sock")
     until(answers(f"http://127.0.0.1:{s3}/"), servers, "S3")
