@@ -21,15 +21,16 @@ impl Gateway {
         file.clone()
     }
 
-    /// The stored files that contain these bytes anywhere.
+    /// The stored files that contain these bytes anywhere. What goes while we look is no longer stored: bodies of
+    /// an aborted upload are removed behind its answer.
     pub(crate) fn files_containing(&self, needle: &[u8]) -> Vec<PathBuf> {
-        let finder = |file: &PathBuf| contains(&fs::read(file).unwrap(), needle);
+        let finder = |file: &PathBuf| present(fs::read(file)).is_some_and(|bytes| contains(&bytes, needle));
         files_under(&self.data()).into_iter().filter(finder).collect()
     }
 
     /// How many bytes all stored files have.
     pub(crate) fn stored_bytes(&self) -> u64 {
-        files_under(&self.data()).iter().map(|file| fs::metadata(file).unwrap().len()).sum()
+        files_under(&self.data()).iter().filter_map(|file| present(fs::metadata(file))).map(|about| about.len()).sum()
     }
 }
 
@@ -38,6 +39,14 @@ pub(crate) fn contains(hay: &[u8], needle: &[u8]) -> bool {
     let Some((&first, rest)) = needle.split_first() else { return true };
     // Most bytes are not the first one: look at the others only where it stands.
     hay.iter().enumerate().any(|(at, &byte)| byte == first && hay[at + 1..].starts_with(rest))
+}
+
+/// What was read of a file, unless the file has gone meanwhile.
+fn present<T>(read: std::io::Result<T>) -> Option<T> {
+    match read {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        read => Some(read.unwrap()),
+    }
 }
 
 /// All files below a folder, at any depth.
