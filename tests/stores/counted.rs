@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use super::over::{STORE, backend, own_prefix};
+use super::over::{STORE, backend, own_prefix, replica};
 use super::support::{Content, Gateway, Request};
 
 /// The request lines that came by. Connections are closed after one request, so that each head is seen.
@@ -20,8 +20,15 @@ impl Seen {
     }
 }
 
-/// A gateway that reaches the store through the counting proxy.
+/// A gateway with a bucket that reaches the store through the counting proxy.
 fn counted() -> (Gateway, Seen) {
+    let prefix = own_prefix();
+    replica(&prefix).call(Request::new("PUT", "/bucket")).succeeds();
+    counting(&prefix)
+}
+
+/// A gateway with this prefix that reaches the store through a counting proxy.
+fn counting(prefix: &str) -> (Gateway, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, seen) = (listener.local_addr().unwrap(), Seen::default());
     let to: SocketAddr = STORE.authority().parse().unwrap();
@@ -32,9 +39,7 @@ fn counted() -> (Gateway, Seen) {
             std::thread::spawn(move || pass(client.unwrap(), to, &noted));
         }
     });
-    let prefix = own_prefix();
-    let gateway = Gateway::configured(&backend(&format!("http://{address}"), &prefix), &prefix);
-    gateway.call(Request::new("PUT", "/bucket")).succeeds();
+    let gateway = Gateway::configured(&backend(&format!("http://{address}"), prefix), prefix);
     (gateway, seen)
 }
 
@@ -83,24 +88,86 @@ fn what_clients_do_most_is_one_request() {
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
 
-#[test]
-fn a_range_of_an_object_in_parts_takes_fewer_requests_once_its_table_is_known() {
-    let (gateway, seen) = counted();
+/// An object of three parts, the last with the completion record, stored by one gateway; and another one over the same
+/// buckets, which knows nothing of it.
+fn in_parts() -> (Vec<u8>, Gateway, Seen) {
+    let prefix = own_prefix();
+    let writer = replica(&prefix);
+    writer.call(Request::new("PUT", "/bucket")).succeeds();
     let content = Content::new(2, 20_000_000);
-    content.clone().write_to(&gateway.work().join("up"));
-    gateway.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
-    let body = content.to_vec();
-    let range = || gateway.call(Request::new("GET", "/bucket/key").header("range", "bytes=9000000-9099999")).body;
-    let mut counts = Vec::new();
-    for _ in 0..3 {
-        let (got, lines) = seen.during(range);
-        assert!(got == body[9_000_000..9_100_000]);
-        counts.push(lines.len());
+    content.clone().write_to(&writer.work().join("up"));
+    writer.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
+    let (gateway, seen) = counting(&prefix);
+    (content.to_vec(), gateway, seen)
+}
+
+/// How many requests a range takes.
+fn requests_of_range(gateway: &Gateway, seen: &Seen, body: &[u8], first: usize, last: usize) -> usize {
+    let range = Request::new("GET", "/bucket/key").header("range", format!("bytes={first}-{last}"));
+    let (got, lines) = seen.during(|| gateway.call(range).body);
+    assert!(got == body[first..=last], "{first}-{last}");
+    lines.len()
+}
+
+#[test]
+fn a_range_of_an_object_in_parts_is_two_requests_and_then_one() {
+    let (body, gateway, seen) = in_parts();
+    let (_, lines) = seen.during(|| gateway.call(Request::new("HEAD", "/bucket/key")));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    // the record, and the range
+    assert_eq!(requests_of_range(&gateway, &seen, &body, 9_000_000, 9_099_999), 2);
+    // the same part, another one, and several at once
+    for (first, last) in [(9_000_000, 9_099_999), (1_000_000, 1_000_000), (8_000_000, 19_999_999)] {
+        assert_eq!(requests_of_range(&gateway, &seen, &body, first, last), 1, "{first}-{last}");
     }
-    // The first learns from its answer that the object is in parts, then asks for the table, for the header of the part
-    // and for the range; table and header are kept.
-    assert!(counts[0] <= 4 && counts[1] <= 2 && counts[2] <= 2, "{counts:?}");
     gateway.put("/bucket/key", b"another object by now");
     let range = Request::new("GET", "/bucket/key").header("range", "bytes=0-6");
     assert_eq!(gateway.call(range).body, b"another");
+}
+
+#[test]
+fn an_object_that_nothing_is_known_of_costs_one_request_more() {
+    // what the first answer brings is the first segment, or the end, of an object in parts, too
+    for (first, last) in [(0, 99), (19_999_900, 19_999_999)] {
+        let (body, gateway, seen) = in_parts();
+        assert_eq!(requests_of_range(&gateway, &seen, &body, first, last), if first == 0 { 2 } else { 3 });
+        assert_eq!(requests_of_range(&gateway, &seen, &body, 9_000_000, 9_099_999), 1);
+    }
+    let (body, gateway, seen) = in_parts();
+    let suffix = Request::new("GET", "/bucket/key").header("range", "bytes=-1000");
+    let (got, lines) = seen.during(|| gateway.call(suffix).body);
+    assert!(got == body[body.len() - 1000..]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[test]
+fn a_condition_tells_that_an_object_is_in_parts() {
+    let (body, gateway, seen) = in_parts();
+    let listing = String::from_utf8(gateway.get("/bucket?list-type=2").succeeds()).unwrap();
+    let (_, rest) = listing.split_once("&quot;").unwrap();
+    let etag = format!("\"{}\"", rest.split_once("&quot;").unwrap().0);
+    let range = Request::new("GET", "/bucket/key").header("range", "bytes=9000000-9000009").header("if-match", etag);
+    let (got, lines) = seen.during(|| gateway.call(range).body);
+    assert!(got == body[9_000_000..9_000_010]);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
+fn a_whole_object_in_parts_and_a_part_of_it_are_few_requests() {
+    let (body, gateway, seen) = in_parts();
+    let (got, lines) = seen.during(|| gateway.get("/bucket/key").succeeds());
+    assert!(got == body);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let (got, lines) = seen.during(|| gateway.get("/bucket/key?partNumber=2").body);
+    assert!(got == body[8 << 20..16 << 20]);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
+fn the_gateway_that_completed_an_upload_knows_its_parts() {
+    let (gateway, seen) = counted();
+    let content = Content::new(3, 20_000_000);
+    content.clone().write_to(&gateway.work().join("up"));
+    gateway.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
+    assert_eq!(requests_of_range(&gateway, &seen, &content.to_vec(), 9_000_000, 9_099_999), 1);
 }
