@@ -2,21 +2,30 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
 
 use super::over::{STORE, backend, own_prefix, replica};
 use super::support::{Content, Gateway, Request};
 
-/// The request lines that came by. Connections are closed after one request, so that each head is seen.
+/// The heads of requests that came by. Connections are closed after one request, so that each is seen.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Seen {
+    heads: Arc<Mutex<Vec<String>>>,
+    /// whether a byte of long bodies is changed on the way
+    pub(crate) damages: Arc<AtomicBool>,
+    /// whether long answers are cut
+    cuts: Arc<AtomicBool>,
+}
 
 impl Seen {
     /// What came by while `call` ran.
-    fn during<T>(&self, call: impl FnOnce() -> T) -> (T, Vec<String>) {
-        self.0.lock().unwrap().clear();
+    pub(crate) fn during<T>(&self, call: impl FnOnce() -> T) -> (T, Vec<String>) {
+        self.heads.lock().unwrap().clear();
         let outcome = call();
-        (outcome, self.0.lock().unwrap().clone())
+        (outcome, self.heads.lock().unwrap().clone())
     }
 }
 
@@ -29,6 +38,11 @@ fn counted() -> (Gateway, Seen) {
 
 /// A gateway with this prefix that reaches the store through a counting proxy.
 fn counting(prefix: &str) -> (Gateway, Seen) {
+    counting_with(prefix, &json!({}))
+}
+
+/// The same with more in its `backend` section.
+pub(crate) fn counting_with(prefix: &str, more: &Value) -> (Gateway, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, seen) = (listener.local_addr().unwrap(), Seen::default());
     let to: SocketAddr = STORE.authority().parse().unwrap();
@@ -39,7 +53,9 @@ fn counting(prefix: &str) -> (Gateway, Seen) {
             std::thread::spawn(move || pass(client.unwrap(), to, &noted));
         }
     });
-    let gateway = Gateway::configured(&backend(&format!("http://{address}"), prefix), prefix);
+    let mut section = backend(&format!("http://{address}"), prefix);
+    section.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let gateway = Gateway::configured(&section, prefix);
     (gateway, seen)
 }
 
@@ -53,18 +69,32 @@ fn pass(mut client: TcpStream, to: SocketAddr, noted: &Seen) {
         }
         head.push(byte[0]);
     }
-    let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
-    noted.0.lock().unwrap().push(line);
+    noted.heads.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
     head.truncate(head.len() - 2);
     head.extend_from_slice(b"connection: close\r\n\r\n");
     let mut server = TcpStream::connect(to).unwrap();
     server.write_all(&head).unwrap();
     let (mut from, mut into) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-    std::thread::spawn(move || std::io::copy(&mut from, &mut into));
-    std::io::copy(&mut server, &mut client).ok();
+    let damages = noted.damages.load(Ordering::SeqCst);
+    std::thread::spawn(move || -> std::io::Result<u64> {
+        if damages {
+            std::io::copy(&mut (&from).take(DAMAGED_OFFSET), &mut into)?;
+            let mut byte = [0];
+            from.read_exact(&mut byte)?;
+            into.write_all(&[byte[0] ^ 1])?;
+        }
+        std::io::copy(&mut from, &mut into)
+    });
+    let most = if noted.cuts.load(Ordering::SeqCst) { CUT_OFFSET } else { u64::MAX };
+    std::io::copy(&mut (&server).take(most), &mut client).ok();
     client.shutdown(Shutdown::Both).ok();
     server.shutdown(Shutdown::Both).ok();
 }
+
+/// Behind some segments.
+const CUT_OFFSET: u64 = 1_000_000;
+/// Behind the first framing of a body.
+const DAMAGED_OFFSET: u64 = 100_000;
 
 #[test]
 fn what_clients_do_most_is_one_request() {
@@ -170,4 +200,42 @@ fn the_gateway_that_completed_an_upload_knows_its_parts() {
     content.clone().write_to(&gateway.work().join("up"));
     gateway.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
     assert_eq!(requests_of_range(&gateway, &seen, &content.to_vec(), 9_000_000, 9_099_999), 1);
+}
+
+#[test]
+fn a_copy_leaves_bodies_where_they_are() {
+    let (body, gateway, seen) = in_parts();
+    gateway.put("/bucket/single", &body[..3_000_000]);
+    for from in ["single", "key"] {
+        let copy = Request::new("PUT", &format!("/bucket/copy-of-{from}"));
+        let copy = copy.header("x-amz-copy-source", format!("/bucket/{from}"));
+        let (answer, heads) = seen.during(|| gateway.call(copy));
+        answer.succeeds();
+        let bytes: u64 = heads.iter().filter_map(|head| header(head, "content-length")?.parse::<u64>().ok()).sum();
+        assert!(bytes < 100_000, "only documents and records go up: {heads:?}");
+        assert!(heads.iter().any(|head| header(head, "x-amz-copy-source").is_some()), "{heads:?}");
+        let is_whole_read =
+            |head: &&String| head.starts_with("GET") && header(head, "range").is_none() && head.contains("/copy");
+        assert_eq!(heads.iter().find(is_whole_read), None);
+    }
+    assert!(gateway.get("/bucket/copy-of-key").succeeds() == body);
+    assert!(gateway.get("/bucket/copy-of-single").succeeds() == body[..3_000_000]);
+}
+
+#[test]
+fn an_answer_that_the_store_cuts_is_never_whole_to_the_client() {
+    let (body, gateway, seen) = in_parts();
+    gateway.put("/bucket/single", &body[..3_000_000]);
+    seen.cuts.store(true, Ordering::SeqCst);
+    for path in ["/bucket/single", "/bucket/key"] {
+        let got = gateway.get(path);
+        assert!(got.status >= 500 || !got.ended_well, "{path}: {} with {} bytes", got.status, got.body.len());
+        assert!(got.status >= 500 || body.starts_with(&got.body), "{path}");
+    }
+    seen.cuts.store(false, Ordering::SeqCst);
+    assert!(gateway.get("/bucket/key").succeeds() == body);
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| line.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v))
 }

@@ -17,6 +17,7 @@ use super::finish::{Finish, Finished, finish};
 use super::parts::{self, Part};
 use super::record::{OpenUpload, located};
 use super::staging::Note;
+use crate::backend::calls::{continued, origin};
 use crate::s3::attributes_record::Attributes;
 use crate::s3::checksum::{Algorithm, Kept, declared_checksums, show_checksums};
 use crate::s3::gateway::Gateway;
@@ -78,7 +79,7 @@ pub(crate) async fn complete_multipart_upload(
 async fn answered(
     work: impl Future<Output = S3Result<CompleteMultipartUploadOutput>> + Send + 'static,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-    let mut work = Box::pin(work);
+    let mut work = Box::pin(continued(origin(), work));
     let output = match tokio::time::timeout(SOON, &mut work).await {
         Ok(output) => output?,
         Err(_) => CompleteMultipartUploadOutput { future: Some(work), ..CompleteMultipartUploadOutput::default() },
