@@ -5,8 +5,9 @@
 //!   body has ended well, so nothing that fails is ever committed by the store.
 //! - **Reads.** An answer must say how long it is, hold the range that was asked for, and be as long as it says.
 //! - **Waiting.** Nothing limits a whole transfer; what stands still ends ([`Timeouts`]).
-//! - **Asking first.** A body that streams waits for the store to want it (`Expect: 100-continue`): what the head alone gets
-//!   refused is refused before a byte of the body left. With [`S3Settings::trailer_checksum`] its checksum comes behind it.
+//! - **Asking first.** With [`S3Settings::expect_continue`] a body that streams waits for the store to want it: what the head
+//!   alone gets refused is refused before a byte of the body left. With [`S3Settings::trailer_checksum`] its checksum comes
+//!   behind it.
 //! - **Trying again.** See [`S3Settings::attempts_max`]: only what did no harm, never a body that began to stream.
 //! - **Signing.** Signature version 4 with every header; bodies that stream are not part of it. Credentials come from the
 //!   configuration or the ambient AWS chain, for a tenant's buckets from the tenant.

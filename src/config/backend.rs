@@ -57,7 +57,8 @@ pub(super) struct RawBackend {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) attempts_max: Option<u32>,
     /// Whether a body that is not held waits for the store to want it (`Expect: 100-continue`), so that what is refused at
-    /// once is refused before a byte of it was sent; true if absent. A store that does not answer is not asked again.
+    /// once is refused before a byte of it was sent; false if absent. Not for a store that makes an empty object of a
+    /// request that is cut behind its head. A store that does not answer is not asked again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expect_continue: Option<bool>,
     /// Whether a body that is not held is followed by its checksum (CRC64NVME), for the store to check; false if absent.
@@ -260,7 +261,7 @@ fn s3(raw: &mut RawBackend, problems: &mut Vec<Problem>) -> Option<S3Settings> {
         timeouts: timeouts(raw.timeouts.as_ref()),
         pool: pool(raw.pool.as_ref()),
         attempts_max,
-        expect_continue: raw.expect_continue.unwrap_or(true),
+        expect_continue: raw.expect_continue.unwrap_or(false),
         trailer_checksum: raw.trailer_checksum.unwrap_or(false),
         features: features(raw.features.as_ref()),
         ..S3Settings::new(endpoint?, credentials?)

@@ -11,7 +11,7 @@ use serde_json::json;
 fn the_store_gets_a_checksum_behind_every_body_that_streams() {
     let prefix = own_prefix();
     replica(&prefix).call(Request::new("PUT", "/bucket")).succeeds();
-    let (gateway, seen) = counting_with(&prefix, &json!({"trailer_checksum": true}));
+    let (gateway, seen) = counting_with(&prefix, &json!({"trailer_checksum": true, "expect_continue": true}));
     let body = Content::new(1, 9_000_000).to_vec();
     let put = Request::new("PUT", "/bucket/key").header("content-encoding", "gzip").body(body.clone());
     let (answer, heads) = seen.during(|| gateway.call(put));

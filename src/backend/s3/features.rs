@@ -45,6 +45,15 @@ pub struct KnownFeatures {
     pub part_counts: Option<bool>,
 }
 
+impl KnownFeatures {
+    fn are_all(self) -> bool {
+        let Self { conditional_puts, conditional_completes, conditional_copies, conditional_deletes, part_counts } =
+            self;
+        let all = [conditional_puts, conditional_completes, conditional_copies, conditional_deletes, part_counts];
+        all.iter().all(Option::is_some)
+    }
+}
+
 /// What is known of the store by now.
 pub(super) struct FeatureSet {
     known: KnownFeatures,
@@ -83,6 +92,9 @@ impl S3Store {
     /// Finds out what the configuration leaves open, with objects of its own in `scratch`.
     pub(super) async fn features_found(&self, scratch: &BucketName) -> Result<()> {
         let known = self.features.known;
+        if known.are_all() {
+            return Ok(());
+        }
         let probe = Probe { store: self, bucket: scratch, key: format!("probe/{:016x}", random()) };
         let found = probe.run(known).await;
         probe.clear().await;

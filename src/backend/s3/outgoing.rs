@@ -62,6 +62,7 @@ impl Outgoing {
                 gate: gate.map(|(gate, patience)| (gate, Box::pin(tokio::time::sleep(patience)))),
                 source: None,
                 framing: flow.has_trailer.then(|| Framing::new(flow.bytes)),
+                progress: Beginning::First,
             })),
         }
     }
@@ -226,10 +227,34 @@ pub(super) struct Sending {
     gate: Option<(Gate, Pin<Box<Sleep>>)>,
     source: Option<Source>,
     framing: Option<Framing>,
+    progress: Beginning,
+}
+
+/// How the first bytes go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// they are next
+    First,
+    /// they leave before more is asked for: a body that fails right behind them must not look like an empty one
+    Flushed,
+    Over,
 }
 
 impl Sending {
     fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Unfinished>>> {
+        if self.progress == Beginning::Flushed {
+            self.progress = Beginning::Over;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let polled = self.poll_next(context);
+        if self.progress == Beginning::First && matches!(polled, Poll::Ready(Some(Ok(_)))) {
+            self.progress = Beginning::Flushed;
+        }
+        polled
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Unfinished>>> {
         if let Some((gate, patience)) = &mut self.gate {
             if !ready!(gate.poll_may_pass(context, patience.as_mut())) {
                 return Poll::Ready(Some(Err(Unfinished)));

@@ -27,7 +27,8 @@ pub struct S3Settings {
     pub pool: Pool,
     /// how often a call is tried in all
     pub attempts_max: u32,
-    /// whether bodies that stream wait until the store wants them
+    /// whether bodies that stream wait until the store wants them; not for a store that takes a request cut behind its head
+    /// for one with an empty body
     pub expect_continue: bool,
     /// whether bodies that stream have a CRC64NVME behind them, for the store to check
     pub trailer_checksum: bool,
@@ -116,7 +117,7 @@ impl S3Settings {
             timeouts: Timeouts::default(),
             pool: Pool::default(),
             attempts_max: ATTEMPTS_MAX,
-            expect_continue: true,
+            expect_continue: false,
             trailer_checksum: false,
             features: KnownFeatures::default(),
         }

@@ -34,11 +34,7 @@ pub(super) async fn range(
     if let Some((info, end)) = end_of_parts(scope, &object, &conditions).await? {
         return in_parts(scope, name, info, Some(end), spec).await;
     }
-    let request = GetRequest {
-        object: object.clone(),
-        range: Some(stored_range(spec.single_stored())),
-        conditions: conditions.clone(),
-    };
+    let request = GetRequest { object: object.clone(), range: Some(guess(spec)), conditions: conditions.clone() };
     match scope.backend().get(request).await {
         Ok(fetched) if kind(&fetched.info) == Some(Kind::Multipart) => {
             let info = fetched.info.clone();
@@ -151,10 +147,16 @@ async fn in_parts(
     Ok(Reading { info, opened, plain, range: Some(range), body, completed: Some(completed) })
 }
 
-fn stored_range(spec: StoredRangeSpec) -> StoredRange {
-    match spec {
-        StoredRangeSpec::Between { first, last } => StoredRange::Bounded { first, last },
-        StoredRangeSpec::From { first } => StoredRange::From { first },
+/// What to ask for if the object is a single one. From the first segment on it begins with the first byte: that is some more
+/// bytes, and what a range of an object in parts would need.
+fn guess(spec: PlainRangeSpec) -> StoredRange {
+    let from = |first: u64| if first <= BEFORE_SEGMENTS_BYTES { 0 } else { first };
+    match spec.single_stored() {
+        StoredRangeSpec::Between { first, last } => StoredRange::Bounded { first: from(first), last },
+        StoredRangeSpec::From { first } => StoredRange::From { first: from(first) },
         StoredRangeSpec::Last { count } => StoredRange::Suffix { bytes: count },
     }
 }
+
+/// Envelope and stream header of a single object.
+const BEFORE_SEGMENTS_BYTES: u64 = geometry::SINGLE_STREAM_OFFSET + geometry::STREAM_HEADER_BYTES;

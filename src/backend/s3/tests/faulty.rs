@@ -43,14 +43,17 @@ impl Faulty {
     }
 
     pub(super) async fn store(&self) -> S3Store {
-        let mut settings = settings(&self.address.to_string(), "id", "secret");
-        settings.timeouts = Timeouts {
+        S3Store::new(self.settings()).await.unwrap()
+    }
+
+    pub(super) fn settings(&self) -> S3Settings {
+        let timeouts = Timeouts {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_millis(300),
             copy: Duration::from_millis(300),
             idle: Duration::from_millis(300),
         };
-        S3Store::new(settings).await.unwrap()
+        S3Settings { timeouts, ..settings(&self.address.to_string(), "id", "secret") }
     }
 
     pub(super) fn attempts(&self) -> u32 {
