@@ -13,20 +13,23 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use s3s::{HttpError, HttpRequest, HttpResponse};
 use tokio::task::JoinSet;
 
 use crate::auth::{self, Guarded, guard};
+use crate::backend::calls::{CallObserver, continued};
 use crate::backend::local::LocalStore;
 use crate::backend::s3::{S3Settings, S3Store};
 use crate::backend::{Backend, BackendError, BucketName};
 use crate::config::watch::Watcher;
 use crate::config::{self, Config, Loaded, Store};
-use crate::edge::{self, S3Handler};
+use crate::edge::{self, RequestId, S3Handler};
 use crate::keys::first_start::{Generated, first_start};
 use crate::s3::{self, Gateway, sweep_hourly};
+use crate::telemetry::Metrics;
 use crate::telemetry::log::RecentLines;
 use keys::LiveKeys;
 use observe::Observed;
@@ -58,11 +61,12 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let watcher = Watcher::new(options.paths.clone(), Arc::new(|name| std::env::var(name).ok()), &loaded);
     let mut config = overruled(loaded.config, &options);
     let operation = Operation::prepare(&config, &loaded.effective)?;
-    let backend = open_store(&config).await?;
+    let backend = open_observed(&config, operation.metrics()).await?;
     let generated = config.first_start_dir().map(first_start).transpose()?;
     let live = LiveKeys::start(&mut config, generated.as_ref()).await?;
     let staging = config.backend.staging_bucket.clone();
     create_staging(backend.as_ref(), &staging).await?;
+    backend.learn(&staging).await.context("cannot find out what the store can do; say it in backend.features")?;
     let sweeping = tokio::spawn(sweep_hourly(Arc::clone(&backend), staging.clone()));
     let listener =
         edge::bind(config.listen.s3).with_context(|| format!("cannot listen on {} (listen.s3)", config.listen.s3))?;
@@ -92,7 +96,17 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
 
 impl S3Handler for Guarded {
     async fn handle(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        self.call(s3::observed(request)).await
+        let id = request.extensions().get::<RequestId>().map(|id| id.as_str().into());
+        continued(id, self.call(s3::observed(request))).await
+    }
+}
+
+/// Counts requests to the store.
+struct StoreCalls(Arc<Metrics>);
+
+impl CallObserver for StoreCalls {
+    fn answered(&self, operation: &'static str, status: Option<u16>, took: Duration) {
+        self.0.backend_call(operation, status, took);
     }
 }
 
@@ -129,6 +143,15 @@ fn overruled(mut config: Config, options: &Options) -> Config {
 
 /// The store that the configuration names.
 pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Backend>> {
+    open(config, None).await
+}
+
+/// The same; requests to it are counted.
+async fn open_observed(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Arc<dyn Backend>> {
+    open(config, Some(Arc::new(StoreCalls(Arc::clone(metrics))))).await
+}
+
+async fn open(config: &Config, observer: Option<Arc<dyn CallObserver>>) -> anyhow::Result<Arc<dyn Backend>> {
     match &config.backend.store {
         Store::Local { path } => {
             let path = path.clone();
@@ -137,7 +160,7 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Backen
         }
         Store::S3(settings) => {
             tracing::info!(endpoint = %settings.endpoint.authority, "storing to S3");
-            Ok(Arc::new(S3Store::new(S3Settings::clone(settings)).await?))
+            Ok(Arc::new(S3Store::observed(S3Settings::clone(settings), observer).await?))
         }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! [`local`] keeps everything in a folder of this machine, [`s3`] in any S3-compatible store. `contract` is what every implementation is tested against.
 
+pub mod calls;
 #[cfg(test)]
 pub(crate) mod contract;
 mod error;
@@ -90,6 +91,12 @@ pub trait Backend: Send + Sync + 'static {
     async fn list_parts(&self, upload: &UploadRef, after: u32, max: u32) -> Result<PartsPage>;
     /// One page of open uploads, by key and then by time of creation.
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage>;
+
+    /// Finds out what the store lacks, with objects of its own in the bucket `scratch`, so that nothing is promised that it
+    /// does not hold to.
+    async fn learn(&self, _scratch: &BucketName) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether [`Backend::forward`] leads anywhere.
     fn forwards(&self) -> bool;

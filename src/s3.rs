@@ -18,6 +18,7 @@ mod forward;
 mod gateway;
 mod get;
 mod head;
+mod held;
 mod list;
 mod metadata;
 mod multipart;

@@ -11,6 +11,7 @@
 //! handles are looked up once a request.
 
 pub mod audit;
+mod backend_calls;
 pub mod exposition;
 pub mod log;
 pub mod metrics;

@@ -91,6 +91,11 @@ impl Operation {
         })
     }
 
+    /// What is counted.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.telemetry.metrics
+    }
+
     /// `https` or `http`.
     pub(super) fn scheme(&self) -> &'static str {
         if self.identity.is_some() { "https" } else { "http" }

@@ -5,13 +5,18 @@
 //!   body has ended well, so nothing that fails is ever committed by the store.
 //! - **Reads.** An answer must say how long it is, hold the range that was asked for, and be as long as it says.
 //! - **Waiting.** Nothing limits a whole transfer; what stands still ends ([`Timeouts`]).
+//! - **Asking first.** With [`S3Settings::expect_continue`] a body that streams waits for the store to want it: what the head
+//!   alone gets refused is refused before a byte of the body left. With [`S3Settings::trailer_checksum`] its checksum comes
+//!   behind it.
 //! - **Trying again.** See [`S3Settings::attempts_max`]: only what did no harm, never a body that began to stream.
 //! - **Signing.** Signature version 4 with every header; bodies that stream are not part of it. Credentials come from the
 //!   configuration or the ambient AWS chain, for a tenant's buckets from the tenant.
 //!
 //! One call of the [`Backend`] is one request, except that a bucket is asked for before it is created. What a store
-//! lacks or does in its own way stands in `tests/stores/COMPATIBILITY.md`.
+//! lacks or does in its own way stands in `tests/stores/COMPATIBILITY.md`; what would mislead a client is found out at the
+//! start ([`Features`]) and refused.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,8 +29,10 @@ use s3s::crypto::{Checksum as _, Md5};
 use self::answer::{About, AnswerError};
 use self::call::Call;
 use self::client::Client;
+use self::features::FeatureSet;
 use self::outgoing::Outgoing;
 use self::xml::Element;
+use super::calls::CallObserver;
 use super::{
     Backend, BucketInfo, BucketName, CompleteUpload, Copied, CopiedPart, CopyRequest, CreateUpload, DeleteItem,
     Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, ListPage, ListRequest, ListUploadsRequest,
@@ -36,14 +43,18 @@ use super::{
 mod answer;
 mod buckets;
 mod call;
+mod chunked;
 mod client;
 mod connector;
 mod copies;
 mod credentials;
+mod features;
 mod forwarded;
+mod gate;
 mod headers;
 mod lists;
 mod objects;
+mod operation;
 mod outgoing;
 mod settings;
 mod tags;
@@ -51,11 +62,13 @@ mod uploads;
 mod xml;
 
 pub use connector::ConnectorError;
+pub use features::{Features, KnownFeatures};
 pub use settings::{ATTEMPTS_MAX, CredentialsFrom, Endpoint, Pool, S3Settings, TenantCredentials, Timeouts};
 
 /// An S3-compatible store.
 pub struct S3Store {
     client: Client,
+    features: FeatureSet,
 }
 
 impl S3Store {
@@ -64,7 +77,19 @@ impl S3Store {
     /// # Errors
     /// [`ConnectorError`] if its certificate could not be checked.
     pub async fn new(settings: S3Settings) -> std::result::Result<Self, ConnectorError> {
-        Ok(Self { client: Client::new(settings).await? })
+        Self::observed(settings, None).await
+    }
+
+    /// As [`S3Store::new`]; `observer` is told of every call.
+    ///
+    /// # Errors
+    /// As [`S3Store::new`].
+    pub async fn observed(
+        settings: S3Settings,
+        observer: Option<Arc<dyn CallObserver>>,
+    ) -> std::result::Result<Self, ConnectorError> {
+        let features = FeatureSet::new(settings.features);
+        Ok(Self { client: Client::new(settings, observer).await?, features })
     }
 
     /// Makes a call; everything but success is an error.
@@ -212,6 +237,10 @@ impl Backend for S3Store {
     }
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
         self.uploads_listed(request).await
+    }
+
+    async fn learn(&self, scratch: &BucketName) -> Result<()> {
+        self.features_found(scratch).await
     }
 
     fn forwards(&self) -> bool {

@@ -102,7 +102,7 @@ pub struct Metadata {
 }
 
 /// Which object: a name and, if one is meant, a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectRef {
     /// the bucket
     pub bucket: BucketName,

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::duration::GoDuration;
 use super::error::Problem;
 use crate::backend::BucketName;
-use crate::backend::s3::{ATTEMPTS_MAX, CredentialsFrom, Endpoint, Pool, S3Settings, TenantCredentials, Timeouts};
+use crate::backend::s3::{
+    ATTEMPTS_MAX, CredentialsFrom, Endpoint, KnownFeatures, Pool, S3Settings, TenantCredentials, Timeouts,
+};
 use crate::keys::secret::SecretText;
 use crate::tenant::BucketPrefix;
 
@@ -54,6 +56,17 @@ pub(super) struct RawBackend {
     /// How often a call that can be repeated is tried in all; 3 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) attempts_max: Option<u32>,
+    /// Whether a body that is not held waits for the store to want it (`Expect: 100-continue`), so that what is refused at
+    /// once is refused before a byte of it was sent; false if absent. Not for a store that makes an empty object of a
+    /// request that is cut behind its head. A store that does not answer is not asked again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expect_continue: Option<bool>,
+    /// Whether a body that is not held is followed by its checksum (CRC64NVME), for the store to check; false if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trailer_checksum: Option<bool>,
+    /// What the store has or lacks; what is absent is found out at the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) features: Option<RawFeatures>,
     /// Other credentials for the buckets of some tenants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tenants: Option<Vec<RawTenantCredentials>>,
@@ -93,6 +106,28 @@ pub(super) struct RawPool {
     idle_timeout: Option<GoDuration>,
 }
 
+/// What an S3 store has (true) or lacks (false). What it lacks is refused, rather than promised and not held to.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "BackendFeatures")]
+pub(super) struct RawFeatures {
+    /// It holds to `If-Match` and `If-None-Match` of `PutObject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conditional_puts: Option<bool>,
+    /// It holds to those of `CompleteMultipartUpload`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conditional_completes: Option<bool>,
+    /// It holds to those of `CopyObject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conditional_copies: Option<bool>,
+    /// It holds to `If-Match` of `DeleteObject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conditional_deletes: Option<bool>,
+    /// Entity tags of multipart objects end in the count of parts; without it multipart uploads are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part_counts: Option<bool>,
+}
+
 /// The credentials with which the buckets of a tenant are reached.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -120,6 +155,9 @@ impl Default for RawBackend {
             timeouts: None,
             pool: None,
             attempts_max: None,
+            expect_continue: None,
+            trailer_checksum: None,
+            features: None,
             tenants: None,
             staging_bucket: "sealgate-staging".into(),
         }
@@ -190,6 +228,9 @@ fn refuse_s3_fields(raw: &RawBackend, problems: &mut Vec<Problem>) {
         ("timeouts", raw.timeouts.is_some()),
         ("pool", raw.pool.is_some()),
         ("attempts_max", raw.attempts_max.is_some()),
+        ("expect_continue", raw.expect_continue.is_some()),
+        ("trailer_checksum", raw.trailer_checksum.is_some()),
+        ("features", raw.features.is_some()),
         ("tenants", raw.tenants.is_some()),
     ];
     for (field, _) in s3_fields.iter().filter(|(_, is_given)| *is_given) {
@@ -220,6 +261,9 @@ fn s3(raw: &mut RawBackend, problems: &mut Vec<Problem>) -> Option<S3Settings> {
         timeouts: timeouts(raw.timeouts.as_ref()),
         pool: pool(raw.pool.as_ref()),
         attempts_max,
+        expect_continue: raw.expect_continue.unwrap_or(false),
+        trailer_checksum: raw.trailer_checksum.unwrap_or(false),
+        features: features(raw.features.as_ref()),
         ..S3Settings::new(endpoint?, credentials?)
     };
     Some(settings)
@@ -275,6 +319,16 @@ fn timeouts(raw: Option<&RawTimeouts>) -> Timeouts {
         set(&mut timeouts.idle, raw.idle);
     }
     timeouts
+}
+
+fn features(raw: Option<&RawFeatures>) -> KnownFeatures {
+    raw.map_or_else(KnownFeatures::default, |raw| KnownFeatures {
+        conditional_puts: raw.conditional_puts,
+        conditional_completes: raw.conditional_completes,
+        conditional_copies: raw.conditional_copies,
+        conditional_deletes: raw.conditional_deletes,
+        part_counts: raw.part_counts,
+    })
 }
 
 fn pool(raw: Option<&RawPool>) -> Pool {

@@ -46,7 +46,7 @@ pub(crate) async fn get_object_attributes(
         output.checksum = kept(&scope, &name, &info, &opened).await?.map(|kept| kept.shown());
     }
     if wanted.parts && kind == Kind::Multipart {
-        output.object_parts = Some(page.of(&*parts::completed(&scope, &name, &info, &opened).await?));
+        output.object_parts = Some(page.of(&*parts::completed(&scope, &name, &info, &opened, None).await?));
     }
     Ok(S3Response::new(output))
 }

@@ -45,7 +45,7 @@ pub(crate) async fn kept(scope: &Scope<'_>, name: &Name, info: &ObjectInfo, open
         Kind::Single => Attributes::open(&opened.secret, &info.metadata)
             .map(|attributes| attributes.checksum)
             .map_err(|error| errors::unsealable(&name.bucket, &name.key, &error)),
-        Kind::Multipart => Ok(parts::completed(scope, name, info, opened).await?.attributes.checksum.clone()),
+        Kind::Multipart => Ok(parts::completed(scope, name, info, opened, None).await?.attributes.checksum.clone()),
     }
 }
 

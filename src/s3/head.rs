@@ -35,6 +35,10 @@ pub(crate) async fn head_object(
     let info = scope.backend().head(&object, &conditions).await.map_err(errors::backend)?;
     let envelope = envelope(&name, &info)?;
     let plain = plain_len(&name, &info, envelope.kind())?;
+    if envelope.kind() == Kind::Multipart {
+        // a range of it comes next, as a rule
+        gateway.part_tables.met(&object, &info.etag).await;
+    }
 
     let (range, completed) = match wanted {
         Wanted::All => (None, None),
@@ -44,7 +48,7 @@ pub(crate) async fn head_object(
                 Kind::Single => None,
                 Kind::Multipart => {
                     let opened = scope.open(&name, &info.metadata)?;
-                    Some(parts::completed(&scope, &name, &info, &opened).await?)
+                    Some(parts::completed(&scope, &name, &info, &opened, None).await?)
                 }
             };
             (part_range(plain, completed.as_deref(), number)?, completed)

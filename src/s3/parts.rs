@@ -4,21 +4,24 @@
 //! The cache is keyed by backend bucket, key and stored entity tag; what it holds was authenticated and never changes.
 //! It holds no secret: a cached table still opens nothing without the object's envelope.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use s3s::S3Result;
 use s3s::dto::StreamingBlob;
 
 use super::attributes_record::Attributes;
 use super::errors;
-use super::gateway::Gateway;
+use super::held::Held;
 use super::read::{bytes_of, fetch, pinned, settle};
 use super::scope::{Name, Opened, Scope};
-use crate::backend::{BucketName, ETagMatch, GetRequest, ObjectInfo, ReadConditions, StoredETag, StoredRange};
+use crate::backend::{
+    BucketName, ByteStream, ETagMatch, GetRequest, ObjectInfo, ObjectRef, ReadConditions, StoredETag, StoredRange,
+};
 use crate::seal::geometry::{COMPLETION_TAIL_BYTES, STREAM_HEADER_BYTES};
 use crate::seal::{
-    Completion, CompletionParts, Kind, OpenError, PartHeader, PartTable, PlainRange, RangeOpener, SealedLen,
-    StreamHeader, UnlistedParts,
+    Completion, CompletionParts, Kind, OpenError, PartHeader, PartTable, PartsSpan, PlainRange, RangeOpener, SealedLen,
+    Span, StreamHeader, UnlistedParts,
 };
 
 /// What the completion record of an object says.
@@ -26,13 +29,16 @@ use crate::seal::{
 pub(crate) struct Completed {
     pub(crate) table: Arc<PartTable>,
     pub(crate) attributes: Attributes,
-    stream_headers: StreamHeaders,
+    stream_headers: Mutex<HashMap<u32, StreamHeader>>,
 }
 
-/// Stream headers of parts in which ranges began, by stored offset.
-type StreamHeaders = moka::future::Cache<u64, StreamHeader>;
-
 impl Completed {
+    /// `stream_headers` are those of the first parts, in order, where they are known.
+    pub(crate) fn new(table: PartTable, attributes: Attributes, stream_headers: &[Option<StreamHeader>]) -> Self {
+        let known = (0..).zip(stream_headers).filter_map(|(index, header)| Some((index, (*header)?)));
+        Self { table: Arc::new(table), attributes, stream_headers: Mutex::new(known.collect()) }
+    }
+
     /// The plaintext range of the n-th part, from 1; the inner is `None` for an empty part.
     #[expect(clippy::option_option, reason = "no such part, and a part of no bytes, are two things")]
     pub(crate) fn part(&self, number: u32) -> Option<Option<PlainRange>> {
@@ -43,57 +49,98 @@ impl Completed {
     pub(crate) fn client_parts(&self) -> u32 {
         self.table.client_parts()
     }
+
+    /// The stream header of the part behind `index` others, if it is known.
+    fn stream_header(&self, index: u32) -> Option<StreamHeader> {
+        self.stream_headers.lock().unwrap_or_else(PoisonError::into_inner).get(&index).copied()
+    }
+
+    fn learn(&self, index: u32, header: StreamHeader) {
+        let mut known = self.stream_headers.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= STREAM_HEADERS_MAX {
+            known.clear();
+        }
+        known.insert(index, header);
+    }
 }
 
-/// The cache, and which entity tag an object had when its table was last used: a guess that the next request proves.
+/// The cache, and which entity tag an object in parts had when it was last met: a guess that the next request proves.
+#[derive(Clone)]
 pub(crate) struct PartTables {
     tables: moka::future::Cache<(BucketName, String, StoredETag), Arc<Completed>>,
-    seen: moka::future::Cache<(BucketName, String), StoredETag>,
+    seen: moka::future::Cache<ObjectRef, StoredETag>,
 }
 
 impl Default for PartTables {
     fn default() -> Self {
-        Self { tables: moka::future::Cache::new(PART_TABLES_MAX), seen: moka::future::Cache::new(PART_TABLES_MAX) }
+        Self { tables: moka::future::Cache::new(PART_TABLES_MAX), seen: moka::future::Cache::new(SEEN_MAX) }
     }
 }
 
-/// The entity tag and table that the current object of a name probably has.
-pub(crate) async fn guessed(scope: &Scope<'_>, name: &Name) -> Option<(StoredETag, Arc<Completed>)> {
-    let tables = &scope.gateway.part_tables;
-    let etag = tables.seen.get(&(name.stored.clone(), name.key.clone())).await?;
-    let completed = tables.tables.get(&(name.stored.clone(), name.key.clone(), etag.clone())).await?;
-    Some((etag, completed))
+impl PartTables {
+    /// Remembers that an object, as it was asked for, is in parts.
+    pub(crate) async fn met(&self, object: &ObjectRef, etag: &StoredETag) {
+        self.seen.insert(object.clone(), etag.clone()).await;
+    }
+
+    /// Remembers the table of an object that is the current one of its name.
+    pub(crate) async fn keep(&self, object: ObjectRef, etag: StoredETag, completed: Completed) {
+        let key = (object.bucket.clone(), object.key.clone(), etag.clone());
+        self.tables.insert(key, Arc::new(completed)).await;
+        self.seen.insert(object, etag).await;
+    }
+
+    /// The entity tag that an object has if it is in parts, as far as can be guessed: a client's condition tells, or an
+    /// earlier answer.
+    pub(crate) async fn probable(&self, object: &ObjectRef, conditions: &ReadConditions) -> Option<StoredETag> {
+        match &conditions.if_match {
+            Some(ETagMatch::Is(etag)) => Some(etag.clone()).filter(|etag| etag.stored_parts().is_some()),
+            Some(ETagMatch::Any) | None => self.seen.get(object).await,
+        }
+    }
+
+    /// Forgets a guess that was wrong.
+    pub(crate) async fn forget(&self, object: &ObjectRef) {
+        self.seen.invalidate(object).await;
+    }
+
+    /// The table of an object.
+    pub(crate) async fn table(&self, object: &ObjectRef, etag: &StoredETag) -> Option<Arc<Completed>> {
+        self.tables.get(&(object.bucket.clone(), object.key.clone(), etag.clone())).await
+    }
 }
 
-/// The completion record of a multipart object, cached or read from the object's end (F-5).
+/// The completion record of a multipart object (F-5): cached, in the bytes at hand, or read from the object's end.
 pub(crate) async fn completed(
     scope: &Scope<'_>,
     name: &Name,
     info: &ObjectInfo,
     opened: &Opened,
+    held: Option<&Held>,
 ) -> S3Result<Arc<Completed>> {
-    let gateway: &Gateway = scope.gateway;
+    let tables = &scope.gateway.part_tables;
     let cache_key = (name.stored.clone(), name.key.clone(), info.etag.clone());
-    if info.version_id.is_none() {
-        gateway.part_tables.seen.insert((name.stored.clone(), name.key.clone()), info.etag.clone()).await;
-    }
-    if let Some(cached) = gateway.part_tables.tables.get(&cache_key).await {
+    if let Some(cached) = tables.tables.get(&cache_key).await {
         return Ok(cached);
     }
     let stored_parts = info.etag.stored_parts().unwrap_or(0);
     let tail_bytes = COMPLETION_TAIL_BYTES.min(info.stored_bytes);
     let tail_first = info.stored_bytes.saturating_sub(tail_bytes);
-    let tail = bytes_of(scope, pinned(name, info), tail_first, tail_bytes).await?;
+    let tail = match held.and_then(|held| held.slice(tail_first, tail_bytes)) {
+        Some(tail) => tail,
+        None => bytes_of(scope, pinned(name, info), tail_first, tail_bytes).await?,
+    };
     let broken = |error: OpenError| errors::unsealable(&name.bucket, &name.key, &error);
     let completion =
         Completion::open(&opened.secret, SealedLen::new(info.stored_bytes), stored_parts, &tail).map_err(broken)?;
     let attributes = Attributes::from_bytes(completion.attributes());
+    let stream_headers = completion.stream_headers().to_vec();
     let table = match completion.into_parts() {
-        CompletionParts::Listed(table) => Arc::new(table),
-        CompletionParts::Unlisted(unlisted) => Arc::new(walked(scope, name, info, &unlisted).await?),
+        CompletionParts::Listed(table) => table,
+        CompletionParts::Unlisted(unlisted) => walked(scope, name, info, &unlisted).await?,
     };
-    let completed = Arc::new(Completed { table, attributes, stream_headers: StreamHeaders::new(STREAM_HEADERS_MAX) });
-    gateway.part_tables.tables.insert(cache_key, Arc::clone(&completed)).await;
+    let completed = Arc::new(Completed::new(table, attributes, &stream_headers));
+    tables.tables.insert(cache_key, Arc::clone(&completed)).await;
     Ok(completed)
 }
 
@@ -112,52 +159,50 @@ async fn walked(scope: &Scope<'_>, name: &Name, info: &ObjectInfo, unlisted: &Un
 }
 
 /// Opens a plaintext range of a multipart object: one contiguous stored range, and the stream header of the part in which
-/// it begins, asked for at the same time unless it is known.
+/// it begins, asked for at the same time unless it is known. Nothing is asked for that is at hand.
 pub(crate) async fn open_range(
     scope: &Scope<'_>,
     name: &Name,
-    info: &ObjectInfo,
-    opened: &Opened,
+    (info, opened): (&ObjectInfo, &Opened),
     completed: &Completed,
     range: PlainRange,
+    held: Option<&Held>,
 ) -> S3Result<StreamingBlob> {
     let broken = |error: OpenError| errors::unsealable(&name.bucket, &name.key, &error);
     let span = completed.table.span(range).map_err(|error| broken(error.into()))?;
-    let first = span.stored.stored_first;
-    let last = first.saturating_add(span.stored.stored_bytes).saturating_sub(1);
-    let (object, conditions) = pinned(name, info);
-    let fetching = fetch(scope, object, Some(StoredRange::Bounded { first, last }), conditions);
-    let header = stream_header(scope, name, info, completed, span.stream_header_first);
-    let (fetched, header) = futures::future::try_join(fetching, header).await?;
+    let Span { stored_first, stored_bytes } = span.stored;
+    let stream = async {
+        if let Some(bytes) = held.and_then(|held| held.slice(stored_first, stored_bytes)) {
+            return Ok(Box::pin(futures::stream::once(std::future::ready(Ok(bytes)))) as ByteStream);
+        }
+        let (object, conditions) = pinned(name, info);
+        Ok(fetch(scope, object, Some(stored_range(span.stored)), conditions).await?.stream)
+    };
+    let header = stream_header(scope, name, pinned(name, info), completed, &span, held);
+    let (stream, header) = futures::future::try_join(stream, header).await?;
     let ranged = RangeOpener::parts(&opened.secret, Arc::clone(&completed.table), range, header.as_ref());
-    settle(name, ranged, fetched.stream, range.bytes()).await
+    settle(name, ranged, stream, range.bytes()).await
 }
 
-/// As [`open_range`], of the object that has `etag` now, in one request: what the object is comes with its bytes. `None` if
-/// it is another object by now, or if more would have to be asked for.
+/// As [`open_range`], of the object that has `etag` now: what the object is comes with its bytes. `None` if it is another
+/// object by now.
 pub(crate) async fn open_guessed_range(
     scope: &Scope<'_>,
     name: &Name,
+    object: &ObjectRef,
     (etag, completed): (&StoredETag, &Arc<Completed>),
     range: PlainRange,
 ) -> S3Result<Option<(ObjectInfo, Opened, StreamingBlob)>> {
     let Ok(span) = completed.table.span(range) else { return Ok(None) };
-    let header = match span.stream_header_first {
-        None => None,
-        Some(first) => match completed.stream_headers.get(&first).await {
-            Some(header) => Some(header),
-            None => return Ok(None),
-        },
+    let conditions = ReadConditions { if_match: Some(ETagMatch::Is(etag.clone())), ..ReadConditions::default() };
+    let pin = (object.clone(), conditions.clone());
+    let fetching = async {
+        let request = GetRequest { object: object.clone(), range: Some(stored_range(span.stored)), conditions };
+        scope.backend().get(request).await.map_err(errors::backend)
     };
-    let first = span.stored.stored_first;
-    let last = first.saturating_add(span.stored.stored_bytes).saturating_sub(1);
-    let request = GetRequest {
-        object: name.version(None),
-        range: Some(StoredRange::Bounded { first, last }),
-        conditions: ReadConditions { if_match: Some(ETagMatch::Is(etag.clone())), ..ReadConditions::default() },
-    };
-    let Ok(fetched) = scope.backend().get(request).await else {
-        scope.gateway.part_tables.seen.invalidate(&(name.stored.clone(), name.key.clone())).await;
+    let header = stream_header(scope, name, pin, completed, &span, None);
+    let Ok((fetched, header)) = futures::future::try_join(fetching, header).await else {
+        scope.gateway.part_tables.forget(object).await;
         return Ok(None);
     };
     let opened = scope.open(name, &fetched.info.metadata)?;
@@ -169,24 +214,36 @@ pub(crate) async fn open_guessed_range(
     Ok(Some((fetched.info, opened, body)))
 }
 
+/// The stream header that a span needs besides: known, at hand, or fetched from the object that `pin` holds to.
 async fn stream_header(
     scope: &Scope<'_>,
     name: &Name,
-    info: &ObjectInfo,
+    pin: (ObjectRef, ReadConditions),
     completed: &Completed,
-    first: Option<u64>,
+    span: &PartsSpan,
+    held: Option<&Held>,
 ) -> S3Result<Option<StreamHeader>> {
-    let Some(first) = first else { return Ok(None) };
-    if let Some(known) = completed.stream_headers.get(&first).await {
+    let Some(first) = span.stream_header_first else { return Ok(None) };
+    if let Some(known) = completed.stream_header(span.first_index) {
         return Ok(Some(known));
     }
-    let bytes = bytes_of(scope, pinned(name, info), first, STREAM_HEADER_BYTES).await?;
+    let bytes = match held.and_then(|held| held.slice(first, STREAM_HEADER_BYTES)) {
+        Some(bytes) => bytes,
+        None => bytes_of(scope, pin, first, STREAM_HEADER_BYTES).await?,
+    };
     let header = StreamHeader::parse(&bytes).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
-    completed.stream_headers.insert(first, header).await;
+    completed.learn(span.first_index, header);
     Ok(Some(header))
 }
 
-/// Objects whose part tables are kept; a table of equal parts takes some 100 bytes, the most irregular 150 KiB.
+fn stored_range(Span { stored_first, stored_bytes }: Span) -> StoredRange {
+    StoredRange::Bounded { first: stored_first, last: stored_first.saturating_add(stored_bytes).saturating_sub(1) }
+}
+
+/// Objects whose part tables are kept; a table of equal parts takes some 100 bytes, the most irregular 150 KiB, and
+/// stream headers 50 bytes each.
 const PART_TABLES_MAX: u64 = 1_000;
+/// Objects that are remembered to be in parts.
+const SEEN_MAX: u64 = 10_000;
 /// Parts of one object whose stream headers are kept.
-const STREAM_HEADERS_MAX: u64 = 1_000;
+const STREAM_HEADERS_MAX: usize = 1_000;

@@ -1,16 +1,16 @@
 //! The one path by which plaintext leaves: whole objects, ranges and parts, for GET and for copies that must re-seal.
 //!
-//! A range of a single object is one backend request, made before its length or even its kind is known: the stored
-//! segments that would hold the range. If the answer shows a multipart object, its part table is fetched (or taken from
-//! the cache) and the range is read through it.
+//! A range of a single object is one backend request, made before its length or even its kind is known; one of a multipart
+//! object is read through its part table: see [`range`].
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use s3s::dto::{Range, StreamingBlob};
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::errors;
-use super::metadata;
+use super::held::Held;
 use super::parts::{self, Completed};
 use super::scope::{Name, Opened, Scope};
 use crate::backend::{
@@ -18,9 +18,10 @@ use crate::backend::{
 };
 use crate::body::open::{Opens, open};
 use crate::seal::{
-    Kind, MultipartOpener, OpenError, PlainLen, PlainRange, PlainRangeSpec, RangeOpener, SealedLen, SingleOpener,
-    StoredRangeSpec, StreamHeader, geometry,
+    Kind, MultipartOpener, OpenError, PlainLen, PlainRange, PlainRangeSpec, SealedLen, SingleOpener, geometry,
 };
+
+mod range;
 
 /// Which bytes.
 #[derive(Clone, Copy, Debug)]
@@ -74,10 +75,13 @@ pub(crate) async fn read(
     let object = name.version(version_id);
     match wanted {
         Wanted::All => whole(scope, name, object, conditions).await,
-        Wanted::Range(spec) => range(scope, name, object, conditions, spec).await,
+        Wanted::Range(spec) => range::range(scope, name, object, conditions, spec).await,
         Wanted::Part(number) => {
-            let info = scope.backend().head(&object, &conditions).await.map_err(errors::backend)?;
-            part(scope, name, object, info, number).await
+            let (info, end) = match range::end_of_parts(scope, &object, &conditions).await? {
+                Some((info, end)) => (info, Some(end)),
+                None => (scope.backend().head(&object, &conditions).await.map_err(errors::backend)?, None),
+            };
+            part(scope, name, object, (info, end), number).await
         }
     }
 }
@@ -93,7 +97,7 @@ pub(crate) fn plain_len(name: &Name, info: &ObjectInfo, kind: Kind) -> S3Result<
 }
 
 async fn whole(scope: &Scope<'_>, name: &Name, object: ObjectRef, conditions: ReadConditions) -> S3Result<Reading> {
-    let Fetched { info, stream, .. } = fetch(scope, object, None, conditions).await?;
+    let Fetched { info, stream, .. } = fetch(scope, object.clone(), None, conditions).await?;
     let opened = scope.open(name, &info.metadata)?;
     let kind = opened.envelope.kind();
     let plain = plain_len(name, &info, kind)?;
@@ -101,6 +105,7 @@ async fn whole(scope: &Scope<'_>, name: &Name, object: ObjectRef, conditions: Re
     let body = match kind {
         Kind::Single => settle(name, SingleOpener::new(&opened.secret, stored), stream, plain.bytes()).await?,
         Kind::Multipart => {
+            scope.gateway.part_tables.met(&object, &info.etag).await;
             let parts = info.etag.stored_parts().unwrap_or(0);
             settle(name, MultipartOpener::new(&opened.secret, stored, parts), stream, plain.bytes()).await?
         }
@@ -108,110 +113,19 @@ async fn whole(scope: &Scope<'_>, name: &Name, object: ObjectRef, conditions: Re
     Ok(Reading { info, opened, plain, range: None, body, completed: None })
 }
 
-async fn range(
+async fn part(
     scope: &Scope<'_>,
     name: &Name,
     object: ObjectRef,
-    conditions: ReadConditions,
-    spec: PlainRangeSpec,
+    (info, end): (ObjectInfo, Option<Held>),
+    number: u32,
 ) -> S3Result<Reading> {
-    if let Some(reading) = guessed_range(scope, name, &object, &conditions, spec).await? {
-        return Ok(reading);
-    }
-    let request = GetRequest {
-        object: object.clone(),
-        range: Some(stored_range(spec.single_stored())),
-        conditions: conditions.clone(),
-    };
-    match scope.backend().get(request).await {
-        Ok(fetched) if super::scope::kind(&fetched.info) == Some(Kind::Multipart) => {
-            let info = fetched.info;
-            drop(fetched.stream);
-            multipart_range(scope, name, info, spec).await
-        }
-        Ok(fetched) => single_range(scope, name, fetched, spec).await,
-        Err(BackendError::RangeNotSatisfiable { .. }) => {
-            // Which plaintext length the range missed depends on the kind of object.
-            let info = scope.backend().head(&object, &conditions).await.map_err(errors::backend)?;
-            match super::scope::kind(&info) {
-                Some(Kind::Multipart) => multipart_range(scope, name, info, spec).await,
-                _ => Err(unsatisfiable(plain_len(name, &info, Kind::Single)?)),
-            }
-        }
-        Err(error) => Err(errors::backend(error)),
-    }
-}
-
-/// A range of an object in parts whose table is known, in one request; `None` where that is not to be had. A guess that
-/// proves wrong costs a request and changes nothing.
-async fn guessed_range(
-    scope: &Scope<'_>,
-    name: &Name,
-    object: &ObjectRef,
-    conditions: &ReadConditions,
-    spec: PlainRangeSpec,
-) -> S3Result<Option<Reading>> {
-    let ReadConditions { if_match, if_none_match, if_modified_since, if_unmodified_since } = conditions;
-    let others = if_none_match.is_some() || if_modified_since.is_some() || if_unmodified_since.is_some();
-    if others || object.version_id.is_some() {
-        return Ok(None);
-    }
-    let Some((etag, completed)) = parts::guessed(scope, name).await else { return Ok(None) };
-    if if_match.as_ref().is_some_and(|wanted| !wanted.matches(Some(&etag))) {
-        return Ok(None);
-    }
-    let plain = completed.table.total();
-    let Some(range) = spec.resolve(plain) else { return Ok(None) };
-    let found = parts::open_guessed_range(scope, name, (&etag, &completed), range).await?;
-    Ok(found.map(|(info, opened, body)| Reading {
-        info,
-        opened,
-        plain,
-        range: Some(range),
-        body,
-        completed: Some(completed),
-    }))
-}
-
-async fn single_range(scope: &Scope<'_>, name: &Name, fetched: Fetched, spec: PlainRangeSpec) -> S3Result<Reading> {
-    let Fetched { info, first, stream, .. } = fetched;
-    let opened = scope.open(name, &info.metadata)?;
-    let plain = plain_len(name, &info, Kind::Single)?;
-    let range = spec.resolve(plain).ok_or_else(|| unsatisfiable(plain))?;
-    let header = match info.metadata.user.get(metadata::STREAM) {
-        Some(text) => {
-            StreamHeader::from_metadata(text).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?
-        }
-        None => fetched_header(scope, name, &info).await?,
-    };
-    let ranged = RangeOpener::single(&opened.secret, &header, SealedLen::new(info.stored_bytes), range, first);
-    let body = settle(name, ranged, stream, range.bytes()).await?;
-    Ok(Reading { info, opened, plain, range: Some(range), body, completed: None })
-}
-
-/// The stream header of a single object whose writer left it out of the metadata: one more request.
-async fn fetched_header(scope: &Scope<'_>, name: &Name, info: &ObjectInfo) -> S3Result<StreamHeader> {
-    let first = geometry::SINGLE_STREAM_OFFSET;
-    let bytes = bytes_of(scope, pinned(name, info), first, geometry::STREAM_HEADER_BYTES).await?;
-    StreamHeader::parse(&bytes).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))
-}
-
-async fn multipart_range(scope: &Scope<'_>, name: &Name, info: ObjectInfo, spec: PlainRangeSpec) -> S3Result<Reading> {
-    let opened = scope.open(name, &info.metadata)?;
-    let plain = plain_len(name, &info, Kind::Multipart)?;
-    let range = spec.resolve(plain).ok_or_else(|| unsatisfiable(plain))?;
-    let completed = parts::completed(scope, name, &info, &opened).await?;
-    let body = parts::open_range(scope, name, &info, &opened, &completed, range).await?;
-    Ok(Reading { info, opened, plain, range: Some(range), body, completed: Some(completed) })
-}
-
-async fn part(scope: &Scope<'_>, name: &Name, object: ObjectRef, info: ObjectInfo, number: u32) -> S3Result<Reading> {
     let opened = scope.open(name, &info.metadata)?;
     let kind = opened.envelope.kind();
     let plain = plain_len(name, &info, kind)?;
     let completed = match kind {
         Kind::Single => None,
-        Kind::Multipart => Some(parts::completed(scope, name, &info, &opened).await?),
+        Kind::Multipart => Some(parts::completed(scope, name, &info, &opened, end.as_ref()).await?),
     };
     let range = part_range(plain, completed.as_deref(), number)?;
     let pinned = ReadConditions { if_match: Some(ETagMatch::Is(info.etag.clone())), ..ReadConditions::default() };
@@ -220,9 +134,9 @@ async fn part(scope: &Scope<'_>, name: &Name, object: ObjectRef, info: ObjectInf
     };
     let spec = PlainRangeSpec::Between { first: range.first(), last: range.last() };
     match completed {
-        None => self::range(scope, name, object, pinned, spec).await,
+        None => range::range(scope, name, object, pinned, spec).await,
         Some(completed) => {
-            let body = parts::open_range(scope, name, &info, &opened, &completed, range).await?;
+            let body = parts::open_range(scope, name, (&info, &opened), &completed, range, end.as_ref()).await?;
             Ok(Reading { info, opened, plain, range: Some(range), body, completed: Some(completed) })
         }
     }
@@ -263,15 +177,10 @@ pub(crate) async fn bytes_of(
     (object, conditions): (ObjectRef, ReadConditions),
     first: u64,
     bytes: u64,
-) -> S3Result<Vec<u8>> {
-    use futures::StreamExt as _;
+) -> S3Result<Bytes> {
     let range = StoredRange::Bounded { first, last: first.saturating_add(bytes).saturating_sub(1) };
-    let mut fetched = fetch(scope, object, Some(range), conditions).await?;
-    let mut held = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
-    while let Some(piece) = fetched.stream.next().await {
-        held.extend_from_slice(&piece.map_err(failed)?);
-    }
-    Ok(held)
+    let Fetched { first, bytes, stream, .. } = fetch(scope, object, Some(range), conditions).await?;
+    Ok(Held::all(first, bytes, stream).await?.into_bytes())
 }
 
 /// The version and entity tag that an answer spoke of, so that a second request cannot read another object.
@@ -305,7 +214,7 @@ pub(crate) async fn settle<O: Opens>(
 }
 
 /// A stored body that ended in an error.
-fn failed(error: BodyError) -> S3Error {
+pub(crate) fn failed(error: BodyError) -> S3Error {
     match error.downcast::<BackendError>() {
         Ok(error) => errors::backend(*error),
         Err(error) => errors::backend(BackendError::Unavailable(error)),
@@ -317,13 +226,5 @@ fn spec(range: Range) -> PlainRangeSpec {
         Range::Int { first, last: Some(last) } => PlainRangeSpec::Between { first, last },
         Range::Int { first, last: None } => PlainRangeSpec::From { first },
         Range::Suffix { length } => PlainRangeSpec::Last { count: length },
-    }
-}
-
-fn stored_range(spec: StoredRangeSpec) -> StoredRange {
-    match spec {
-        StoredRangeSpec::Between { first, last } => StoredRange::Bounded { first, last },
-        StoredRangeSpec::From { first } => StoredRange::From { first },
-        StoredRangeSpec::Last { count } => StoredRange::Suffix { bytes: count },
     }
 }

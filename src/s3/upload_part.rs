@@ -78,6 +78,7 @@ async fn store(
     let sealer = PartNumber::new(number)
         .and_then(|number| PartSealer::new(&upload.secret, number, plain_len))
         .map_err(|error| errors::seal(&error))?;
+    let stream_header = *sealer.stream_header();
     let kept = Arc::new(OnceLock::new());
     let inspector = Inspector { verifier, kept: Arc::clone(&kept) };
     let stream = seal(plain, plain_bytes, sealer, inspector);
@@ -87,9 +88,10 @@ async fn store(
     } else {
         put_staged(scope, upload, number, body).await?
     };
+    scope.gateway.uploads.keep_header(&upload.staging, number, &etag, stream_header).await;
     let kept: Option<Kept> = kept.get().cloned();
     if let (Some(_), Some(kept)) = (upload.checksum, &kept) {
-        upload.staging.write_note(&upload.secret, &Note::new(number, &etag, kept)).await?;
+        upload.staging.write_note(&upload.secret, &Note::new(number, &etag, kept, stream_header)).await?;
     }
     Ok(Stored { etag, kept })
 }

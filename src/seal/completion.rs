@@ -4,7 +4,7 @@
 //! `"SGC1" || u32 length of record || u64 0`. Without a valid one no read of a multipart object succeeds (F-5).
 
 use super::{
-    Envelope, Kind, ObjectSecret, OpenError, PartNumber, PartTable, PlainLen, SealError, SealedLen,
+    Envelope, Kind, ObjectSecret, OpenError, PartNumber, PartTable, PlainLen, SealError, SealedLen, StreamHeader,
     geometry::{PART_OVERHEAD_BYTES, multipart_plain},
     stream::{open_whole, seal_whole},
     table::{PartsDigest, Run},
@@ -38,6 +38,7 @@ pub struct Completion {
     summary: Summary,
     parts: CompletionParts,
     attributes: Vec<u8>,
+    stream_headers: Vec<Option<StreamHeader>>,
 }
 
 /// The parts of an opened record.
@@ -77,6 +78,21 @@ impl Completion {
         parts: &PartTable,
         attributes: &[u8],
     ) -> Result<CompletionRecord, SealError> {
+        Self::seal_with(secret, at_upload, parts, attributes, &[])
+    }
+
+    /// As [`Completion::seal`], with the stream headers of the first parts as far as they are known, in the order of the
+    /// parts: a range then needs no request of its own for them. Those that find no room are left out.
+    ///
+    /// # Errors
+    /// As [`Completion::seal`].
+    pub fn seal_with(
+        secret: &ObjectSecret,
+        at_upload: &Envelope,
+        parts: &PartTable,
+        attributes: &[u8],
+        stream_headers: &[Option<StreamHeader>],
+    ) -> Result<CompletionRecord, SealError> {
         if at_upload.kind() != Kind::Multipart {
             return Err(SealError::WrongKind);
         }
@@ -84,7 +100,8 @@ impl Completion {
         if attributes.len() > Self::ATTRIBUTES_BYTES_MAX {
             return Err(too_long);
         }
-        let mut fields = vec![VERSION];
+        let has_headers = stream_headers.iter().any(Option::is_some);
+        let mut fields = vec![if has_headers { VERSION_WITH_HEADERS } else { VERSION }];
         fields.extend_from_slice(at_upload.as_bytes());
         fields.extend_from_slice(&parts.total().bytes().to_be_bytes());
         fields.extend_from_slice(&parts.client_parts().to_be_bytes());
@@ -102,6 +119,9 @@ impl Completion {
         }
         fields.extend_from_slice(&u16::try_from(attributes.len()).map_err(|_| too_long)?.to_be_bytes());
         fields.extend_from_slice(attributes);
+        if has_headers {
+            append_headers(&mut fields, stream_headers);
+        }
 
         let mut record = seal_whole(secret, AAD, &fields)?;
         let record_bytes = u32::try_from(record.len()).map_err(|_| SealError::NoRoomForRecord)?;
@@ -165,6 +185,13 @@ impl Completion {
         &self.attributes
     }
 
+    /// The stream headers of the first parts, in order, where the record has them. They spare a request and prove
+    /// nothing: a wrong one makes every segment fail.
+    #[must_use]
+    pub fn stream_headers(&self) -> &[Option<StreamHeader>] {
+        &self.stream_headers
+    }
+
     pub(super) fn summary(&self) -> Summary {
         self.summary
     }
@@ -173,7 +200,8 @@ impl Completion {
     /// all the same.
     fn parse(fields: &[u8]) -> Result<Self, OpenError> {
         let mut fields = Fields(fields);
-        if fields.take::<1>()? != [VERSION] {
+        let [version] = fields.take()?;
+        if ![VERSION, VERSION_WITH_HEADERS].contains(&version) {
             return Err(OpenError::Completion("version"));
         }
         let at_upload = Envelope::parse(&fields.take::<{ Envelope::BYTES }>()?)?;
@@ -193,10 +221,15 @@ impl Completion {
             _ => return Err(OpenError::Completion("count of runs")),
         };
         let attribute_bytes = usize::from(u16::from_be_bytes(fields.take()?));
-        if attribute_bytes > Self::ATTRIBUTES_BYTES_MAX || fields.0.len() != attribute_bytes {
-            return Err(OpenError::Completion("attributes"));
-        }
-        Ok(Self { at_upload, summary, parts, attributes: fields.0.to_vec() })
+        let is_short = attribute_bytes <= Self::ATTRIBUTES_BYTES_MAX;
+        let split = fields.0.split_at_checked(attribute_bytes).filter(|_| is_short);
+        let (attributes, rest) = split.ok_or(OpenError::Completion("attributes"))?;
+        let stream_headers = match (version, rest) {
+            (VERSION, []) => Vec::new(),
+            (VERSION, _) => return Err(OpenError::Completion("attributes")),
+            (_, rest) => Fields(rest).headers(summary.client_parts)?,
+        };
+        Ok(Self { at_upload, summary, parts, attributes: attributes.to_vec(), stream_headers })
     }
 }
 
@@ -254,6 +287,19 @@ pub(super) fn record_in(tail: &[u8]) -> Result<&[u8], OpenError> {
     Ok(record)
 }
 
+/// As many headers as a record has room for in the smallest place that it may have; zeros where one is not known.
+fn append_headers(fields: &mut Vec<u8>, stream_headers: &[Option<StreamHeader>]) {
+    let room = FIELDS_BYTES_MAX.saturating_sub(fields.len() + size_of::<u16>());
+    let count = u16::try_from(stream_headers.len().min(room / StreamHeader::BYTES)).unwrap_or(0);
+    fields.extend_from_slice(&count.to_be_bytes());
+    for header in stream_headers.iter().take(count.into()) {
+        match header {
+            Some(header) => fields.extend_from_slice(header.as_bytes()),
+            None => fields.extend_from_slice(&[0; StreamHeader::BYTES]),
+        }
+    }
+}
+
 /// What is left to read.
 struct Fields<'a>(&'a [u8]);
 
@@ -262,6 +308,15 @@ impl Fields<'_> {
         let (field, rest) = self.0.split_first_chunk::<N>().ok_or(OpenError::Completion("cut"))?;
         self.0 = rest;
         Ok(*field)
+    }
+
+    /// Stream headers, to the end of the fields.
+    fn headers(&mut self, client_parts: u32) -> Result<Vec<Option<StreamHeader>>, OpenError> {
+        let count = u16::from_be_bytes(self.take()?);
+        if u32::from(count) > client_parts || self.0.len() != usize::from(count) * StreamHeader::BYTES {
+            return Err(OpenError::Completion("stream headers"));
+        }
+        Ok(self.0.chunks_exact(StreamHeader::BYTES).map(|bytes| StreamHeader::parse(bytes).ok()).collect())
     }
 
     fn run(&mut self) -> Result<Run, OpenError> {
@@ -274,6 +329,10 @@ impl Fields<'_> {
 const AAD: &[u8] = b"sealgate/1 completion";
 const MAGIC: [u8; 4] = *b"SGC1";
 const VERSION: u8 = 1;
+/// Stream headers follow the attributes.
+const VERSION_WITH_HEADERS: u8 = 2;
+/// The most fields of a record: 900 runs and the longest attributes. Such a record fits into the zeros of a last part.
+const FIELDS_BYTES_MAX: usize = 175 + 16 * 900 + 2 + Completion::ATTRIBUTES_BYTES_MAX;
 const RUNS_MAX: u16 = 900;
 const UNLISTED: u16 = 0xffff;
 pub(super) const TRAILER_BYTES: usize = 16;

@@ -98,6 +98,7 @@ impl PartHeader {
 /// Seals one part of a known length, under a fresh stream header each time (F-6). The tag of the last segment and the
 /// zeros leave with [`PartSealer::finish`] alone (F-19).
 pub struct PartSealer {
+    stream_header: StreamHeader,
     preamble: Option<[u8; PREAMBLE_BYTES]>,
     stream: StreamSealer,
     slack_bytes: usize,
@@ -118,7 +119,13 @@ impl PartSealer {
         preamble[PartHeader::BYTES..].copy_from_slice(header.as_bytes());
         let stream = StreamSealer::new(secret, &[AAD, &part_header], layout.stream, &header);
         let slack_bytes = usize::try_from(layout.slack_bytes()).unwrap_or_default();
-        Ok(Self { preamble: Some(preamble), stream, slack_bytes })
+        Ok(Self { stream_header: header, preamble: Some(preamble), stream, slack_bytes })
+    }
+
+    /// The part's stream header, for the completion record.
+    #[must_use]
+    pub fn stream_header(&self) -> &StreamHeader {
+        &self.stream_header
     }
 
     /// The plaintext bytes that are still to come.

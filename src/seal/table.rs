@@ -37,6 +37,8 @@ pub struct PlacedPart {
     pub plain_first: u64,
     /// the offset of its first stored byte in the stored object
     pub stored_first: u64,
+    /// how many parts come before it
+    pub index: u32,
 }
 
 /// What one backend request must fetch for a range of a multipart object.
@@ -47,6 +49,8 @@ pub struct PartsSpan {
     /// the stored offset of the 40-byte stream header of the first part, where the span does not include it; it must
     /// be fetched on its own
     pub stream_header_first: Option<u64>,
+    /// how many parts come before the one that the span begins in
+    pub first_index: u32,
 }
 
 impl PartTable {
@@ -127,6 +131,7 @@ impl PartTable {
         Ok(PartsSpan {
             stored,
             stream_header_first: (!inside).then_some(first.0.stored_first.saturating_add(PART_HEADER_BYTES)),
+            first_index: first.0.index,
         })
     }
 
@@ -175,6 +180,7 @@ pub(super) struct Walk {
     within_run: u32,
     plain_first: u64,
     stored_first: u64,
+    index: u32,
 }
 
 impl Walk {
@@ -198,9 +204,9 @@ impl Walk {
     pub(super) fn next(&mut self, table: &PartTable) -> Option<PlacedPart> {
         let run = table.runs.get(self.run)?;
         let number = PartNumber::new(run.first.number().saturating_add(self.within_run)).ok()?;
-        let (plain_first, stored_first) = (self.plain_first, self.stored_first);
+        let Self { plain_first, stored_first, index, .. } = *self;
         self.skip(*run, 1);
-        Some(PlacedPart { number, plain: run.plain, plain_first, stored_first })
+        Some(PlacedPart { number, plain: run.plain, plain_first, stored_first, index })
     }
 
     /// The next part that holds a byte of `range`, and which of its bytes.
@@ -224,6 +230,7 @@ impl Walk {
         self.plain_first = self.plain_first.saturating_add(u64::from(parts).saturating_mul(run.plain.bytes()));
         self.stored_first = self.stored_first.saturating_add(u64::from(parts).saturating_mul(stored_bytes));
         self.within_run = self.within_run.saturating_add(parts);
+        self.index = self.index.saturating_add(parts);
         if self.within_run >= run.count {
             (self.run, self.within_run) = (self.run.saturating_add(1), 0);
         }

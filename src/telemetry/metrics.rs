@@ -18,6 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::audit::Handles;
+use super::backend_calls::BackendCalls;
 use super::request::Ended;
 use super::table::{self, Described};
 use super::tally::{self, Failed};
@@ -53,6 +54,7 @@ pub struct Metrics {
     audit_waiting: Family<Labels, Gauge>,
     key_age: Family<Labels, Histogram, fn() -> Histogram>,
     told: HashMap<&'static str, Levels>,
+    backend: BackendCalls,
 }
 
 /// The handles of one operation.
@@ -92,6 +94,7 @@ impl Metrics {
         let refused = family::<Counter>(&mut registry, &table::HTTP_REFUSED);
         let key_age = Family::<Labels, Histogram, fn() -> Histogram>::new_with_constructor(ages);
         add(&mut registry, &table::KEY_AGE, key_age.clone());
+        let backend = BackendCalls::new(&mut registry);
         let told = TOLD.iter().map(|described| (described.name, family::<Level>(&mut registry, described))).collect();
         let metrics = Self {
             operations,
@@ -109,6 +112,7 @@ impl Metrics {
             audit_waiting: family(&mut registry, &table::AUDIT_QUEUE),
             key_age,
             told,
+            backend,
             registry,
         };
         metrics.tell(&table::BUILD, [(vec![("version", version.to_owned())], 1.0)]);
@@ -122,6 +126,11 @@ impl Metrics {
         operation.by_class[class].inc();
         operation.first_byte.observe(Duration::from_micros(ended.first_byte_micros).as_secs_f64());
         operation.duration.observe(Duration::from_micros(ended.total_micros).as_secs_f64());
+    }
+
+    /// A request to the S3 store was answered, with this status, or was not.
+    pub fn backend_call(&self, operation: &'static str, status: Option<u16>, took: Duration) {
+        self.backend.answered(operation, status, took);
     }
 
     /// The handle of a listener's open connections.
@@ -198,7 +207,7 @@ pub fn label(name: &'static str, value: &str) -> Labels {
     vec![(name, value.to_owned())]
 }
 
-fn add(registry: &mut Registry, described: &Described, metric: impl Metric) {
+pub(super) fn add(registry: &mut Registry, described: &Described, metric: impl Metric) {
     let name = described.name;
     match described.unit {
         "" => registry.register(name, described.help, metric),
@@ -224,7 +233,7 @@ fn single<M: Metric + Default + Clone>(registry: &mut Registry, described: &Desc
 }
 
 /// From 5 ms to 5 minutes.
-fn durations() -> Histogram {
+pub(super) fn durations() -> Histogram {
     Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0])
 }
 
@@ -257,7 +266,7 @@ const TOLD: &[Described] = &[
 ];
 
 /// The operations that are counted under their own names; all others are `Other`.
-const OPERATIONS: &[&str] = &[
+pub(super) const OPERATIONS: &[&str] = &[
     "AbortMultipartUpload",
     "CompleteMultipartUpload",
     "CopyObject",

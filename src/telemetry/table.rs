@@ -87,6 +87,8 @@ table! {
     TENANTS_LAST_GOOD = gauge("tenants_on_last_good_key", "", "Tenants whose key could not be refreshed");
     KEY_AGE = histogram("key_age", "seconds", "Time since the source last confirmed a tenant's key, over all tenants");
     // what stands behind
+    BACKEND_REQUESTS = counter("backend_requests", "", "Requests to the S3 store by operation and outcome: the class of the status code, or none without an answer");
+    BACKEND_DURATION = histogram("backend_request_duration", "seconds", "From a request to the S3 store to the head of its answer");
     UPSTREAM = gauge("upstream_connection_status", "", "Whether an upstream could be reached when it was last asked, 1 or 0");
     HEALTH = gauge("healthcheck_status", "", "Whether all checks of /health are well, 1 or 0");
     // the process

@@ -2,26 +2,47 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::over::{STORE, backend, own_prefix};
+use serde_json::{Value, json};
+
+use super::over::{STORE, backend, own_prefix, replica};
 use super::support::{Content, Gateway, Request};
 
-/// The request lines that came by. Connections are closed after one request, so that each head is seen.
+/// The heads of requests that came by. Connections are closed after one request, so that each is seen.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Seen {
+    heads: Arc<Mutex<Vec<String>>>,
+    /// whether a byte of long bodies is changed on the way
+    pub(crate) damages: Arc<AtomicBool>,
+    /// whether long answers are cut
+    cuts: Arc<AtomicBool>,
+}
 
 impl Seen {
     /// What came by while `call` ran.
-    fn during<T>(&self, call: impl FnOnce() -> T) -> (T, Vec<String>) {
-        self.0.lock().unwrap().clear();
+    pub(crate) fn during<T>(&self, call: impl FnOnce() -> T) -> (T, Vec<String>) {
+        self.heads.lock().unwrap().clear();
         let outcome = call();
-        (outcome, self.0.lock().unwrap().clone())
+        (outcome, self.heads.lock().unwrap().clone())
     }
 }
 
-/// A gateway that reaches the store through the counting proxy.
+/// A gateway with a bucket that reaches the store through the counting proxy.
 fn counted() -> (Gateway, Seen) {
+    let prefix = own_prefix();
+    replica(&prefix).call(Request::new("PUT", "/bucket")).succeeds();
+    counting(&prefix)
+}
+
+/// A gateway with this prefix that reaches the store through a counting proxy.
+fn counting(prefix: &str) -> (Gateway, Seen) {
+    counting_with(prefix, &json!({}))
+}
+
+/// The same with more in its `backend` section.
+pub(crate) fn counting_with(prefix: &str, more: &Value) -> (Gateway, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, seen) = (listener.local_addr().unwrap(), Seen::default());
     let to: SocketAddr = STORE.authority().parse().unwrap();
@@ -32,9 +53,9 @@ fn counted() -> (Gateway, Seen) {
             std::thread::spawn(move || pass(client.unwrap(), to, &noted));
         }
     });
-    let prefix = own_prefix();
-    let gateway = Gateway::configured(&backend(&format!("http://{address}"), &prefix), &prefix);
-    gateway.call(Request::new("PUT", "/bucket")).succeeds();
+    let mut section = backend(&format!("http://{address}"), prefix);
+    section.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let gateway = Gateway::configured(&section, prefix);
     (gateway, seen)
 }
 
@@ -48,18 +69,32 @@ fn pass(mut client: TcpStream, to: SocketAddr, noted: &Seen) {
         }
         head.push(byte[0]);
     }
-    let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
-    noted.0.lock().unwrap().push(line);
+    noted.heads.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
     head.truncate(head.len() - 2);
     head.extend_from_slice(b"connection: close\r\n\r\n");
     let mut server = TcpStream::connect(to).unwrap();
     server.write_all(&head).unwrap();
     let (mut from, mut into) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-    std::thread::spawn(move || std::io::copy(&mut from, &mut into));
-    std::io::copy(&mut server, &mut client).ok();
+    let damages = noted.damages.load(Ordering::SeqCst);
+    std::thread::spawn(move || -> std::io::Result<u64> {
+        if damages {
+            std::io::copy(&mut (&from).take(DAMAGED_OFFSET), &mut into)?;
+            let mut byte = [0];
+            from.read_exact(&mut byte)?;
+            into.write_all(&[byte[0] ^ 1])?;
+        }
+        std::io::copy(&mut from, &mut into)
+    });
+    let most = if noted.cuts.load(Ordering::SeqCst) { CUT_OFFSET } else { u64::MAX };
+    std::io::copy(&mut (&server).take(most), &mut client).ok();
     client.shutdown(Shutdown::Both).ok();
     server.shutdown(Shutdown::Both).ok();
 }
+
+/// Behind some segments.
+const CUT_OFFSET: u64 = 1_000_000;
+/// Behind the first framing of a body.
+const DAMAGED_OFFSET: u64 = 100_000;
 
 #[test]
 fn what_clients_do_most_is_one_request() {
@@ -83,24 +118,125 @@ fn what_clients_do_most_is_one_request() {
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
 
-#[test]
-fn a_range_of_an_object_in_parts_takes_fewer_requests_once_its_table_is_known() {
-    let (gateway, seen) = counted();
+/// An object of three parts, the last with the completion record, stored by one gateway; and another one over the same
+/// buckets, which knows nothing of it.
+fn in_parts() -> (Vec<u8>, Gateway, Seen) {
+    let prefix = own_prefix();
+    let writer = replica(&prefix);
+    writer.call(Request::new("PUT", "/bucket")).succeeds();
     let content = Content::new(2, 20_000_000);
-    content.clone().write_to(&gateway.work().join("up"));
-    gateway.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
-    let body = content.to_vec();
-    let range = || gateway.call(Request::new("GET", "/bucket/key").header("range", "bytes=9000000-9099999")).body;
-    let mut counts = Vec::new();
-    for _ in 0..3 {
-        let (got, lines) = seen.during(range);
-        assert!(got == body[9_000_000..9_100_000]);
-        counts.push(lines.len());
+    content.clone().write_to(&writer.work().join("up"));
+    writer.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
+    let (gateway, seen) = counting(&prefix);
+    (content.to_vec(), gateway, seen)
+}
+
+/// How many requests a range takes.
+fn requests_of_range(gateway: &Gateway, seen: &Seen, body: &[u8], first: usize, last: usize) -> usize {
+    let range = Request::new("GET", "/bucket/key").header("range", format!("bytes={first}-{last}"));
+    let (got, lines) = seen.during(|| gateway.call(range).body);
+    assert!(got == body[first..=last], "{first}-{last}");
+    lines.len()
+}
+
+#[test]
+fn a_range_of_an_object_in_parts_is_two_requests_and_then_one() {
+    let (body, gateway, seen) = in_parts();
+    let (_, lines) = seen.during(|| gateway.call(Request::new("HEAD", "/bucket/key")));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    // the record, and the range
+    assert_eq!(requests_of_range(&gateway, &seen, &body, 9_000_000, 9_099_999), 2);
+    // the same part, another one, and several at once
+    for (first, last) in [(9_000_000, 9_099_999), (1_000_000, 1_000_000), (8_000_000, 19_999_999)] {
+        assert_eq!(requests_of_range(&gateway, &seen, &body, first, last), 1, "{first}-{last}");
     }
-    // The first learns from its answer that the object is in parts, then asks for the table, for the header of the part
-    // and for the range; table and header are kept.
-    assert!(counts[0] <= 4 && counts[1] <= 2 && counts[2] <= 2, "{counts:?}");
     gateway.put("/bucket/key", b"another object by now");
     let range = Request::new("GET", "/bucket/key").header("range", "bytes=0-6");
     assert_eq!(gateway.call(range).body, b"another");
+}
+
+#[test]
+fn an_object_that_nothing_is_known_of_costs_one_request_more() {
+    for (first, last, requests) in [(9_000_000, 9_000_099, 3), (0, 99, 2)] {
+        // the first answer brings the first segment of an object in parts, too
+        let (body, gateway, seen) = in_parts();
+        assert_eq!(requests_of_range(&gateway, &seen, &body, first, last), requests, "{first}");
+        assert_eq!(requests_of_range(&gateway, &seen, &body, 15_000_000, 17_000_000), 1);
+    }
+    // and the record at its end
+    let (body, gateway, seen) = in_parts();
+    let suffix = Request::new("GET", "/bucket/key").header("range", "bytes=-1000");
+    let (got, lines) = seen.during(|| gateway.call(suffix).body);
+    assert!(got == body[body.len() - 1000..]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[test]
+fn a_condition_tells_that_an_object_is_in_parts() {
+    let (body, gateway, seen) = in_parts();
+    let listing = String::from_utf8(gateway.get("/bucket?list-type=2").succeeds()).unwrap();
+    let (_, rest) = listing.split_once("<ETag>").unwrap();
+    let etag = rest.split_once('<').unwrap().0.replace("&quot;", "\"");
+    let range = Request::new("GET", "/bucket/key").header("range", "bytes=9000000-9000009").header("if-match", etag);
+    let (got, lines) = seen.during(|| gateway.call(range).body);
+    assert!(got == body[9_000_000..9_000_010]);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
+fn a_whole_object_in_parts_and_a_part_of_it_are_few_requests() {
+    let (body, gateway, seen) = in_parts();
+    let (got, lines) = seen.during(|| gateway.get("/bucket/key").succeeds());
+    assert!(got == body);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let (got, lines) = seen.during(|| gateway.get("/bucket/key?partNumber=2").body);
+    assert!(got == body[8 << 20..16 << 20]);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
+fn the_gateway_that_completed_an_upload_knows_its_parts() {
+    let (gateway, seen) = counted();
+    let content = Content::new(3, 20_000_000);
+    content.clone().write_to(&gateway.work().join("up"));
+    gateway.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
+    assert_eq!(requests_of_range(&gateway, &seen, &content.to_vec(), 9_000_000, 9_099_999), 1);
+}
+
+#[test]
+fn a_copy_leaves_bodies_where_they_are() {
+    let (body, gateway, seen) = in_parts();
+    gateway.put("/bucket/single", &body[..3_000_000]);
+    for from in ["single", "key"] {
+        let copy = Request::new("PUT", &format!("/bucket/copy-of-{from}"));
+        let copy = copy.header("x-amz-copy-source", format!("/bucket/{from}"));
+        let (answer, heads) = seen.during(|| gateway.call(copy));
+        answer.succeeds();
+        let bytes: u64 = heads.iter().filter_map(|head| header(head, "content-length")?.parse::<u64>().ok()).sum();
+        assert!(bytes < 100_000, "only documents and records go up: {heads:?}");
+        assert!(heads.iter().any(|head| header(head, "x-amz-copy-source").is_some()), "{heads:?}");
+        let is_whole_read =
+            |head: &&String| head.starts_with("GET") && header(head, "range").is_none() && head.contains("/copy");
+        assert_eq!(heads.iter().find(is_whole_read), None);
+    }
+    assert!(gateway.get("/bucket/copy-of-key").succeeds() == body);
+    assert!(gateway.get("/bucket/copy-of-single").succeeds() == body[..3_000_000]);
+}
+
+#[test]
+fn an_answer_that_the_store_cuts_is_never_whole_to_the_client() {
+    let (body, gateway, seen) = in_parts();
+    gateway.put("/bucket/single", &body[..3_000_000]);
+    seen.cuts.store(true, Ordering::SeqCst);
+    for path in ["/bucket/single", "/bucket/key"] {
+        let got = gateway.get(path);
+        assert!(got.status >= 500 || !got.ended_well, "{path}: {} with {} bytes", got.status, got.body.len());
+        assert!(got.status >= 500 || body.starts_with(&got.body), "{path}");
+    }
+    seen.cuts.store(false, Ordering::SeqCst);
+    assert!(gateway.get("/bucket/key").succeeds() == body);
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| line.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v))
 }

@@ -11,9 +11,12 @@ mod seaweedfs;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod checksummed;
 mod clients;
 mod counted;
+mod credentials;
 mod forwarded;
+mod observed;
 mod over;
 mod replicas;
 mod sealed;

@@ -17,6 +17,7 @@ pub(crate) struct Gateway {
     folder: TempDir,
     process: Child,
     credentials: Credentials,
+    environment: Vec<(String, String)>,
 }
 
 /// What the gateway prints for its first user.
@@ -24,6 +25,8 @@ pub(crate) struct Gateway {
 pub(crate) struct Credentials {
     /// `http://127.0.0.1:PORT`
     pub(crate) endpoint: String,
+    /// where health, metrics and status are
+    pub(crate) admin: String,
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
 }
@@ -35,8 +38,8 @@ impl Gateway {
         for name in ["data", "work", "home"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let (process, credentials) = launch(folder.path());
-        Self { folder, process, credentials }
+        let (process, credentials) = launch(folder.path(), &[]);
+        Self { folder, process, credentials, environment: Vec::new() }
     }
 
     /// Starts one with this configuration, which names no address. Its tenant `default` gets the access key of
@@ -48,6 +51,12 @@ impl Gateway {
 
     /// Starts one over an empty local store with these sections, and these fields of its one tenant.
     pub(crate) fn with_tenant(sections: &Value, tenant: &Value) -> Self {
+        Self::with_environment(sections, tenant, &[])
+    }
+
+    /// The same with these variables in its environment, which is empty otherwise.
+    pub(crate) fn with_environment(sections: &Value, tenant: &Value, environment: &[(&str, &str)]) -> Self {
+        let environment: Vec<_> = environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let folder = tempfile::Builder::new().prefix("gateway").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         for name in ["data", "work", "home"] {
             fs::create_dir(folder.path().join(name)).unwrap();
@@ -65,8 +74,8 @@ impl Gateway {
             config["tenants"][0][name] = value.clone();
         }
         fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-        let (process, credentials) = launch(folder.path());
-        Self { folder, process, credentials }
+        let (process, credentials) = launch(folder.path(), &environment);
+        Self { folder, process, credentials, environment }
     }
 
     /// Asks the program to end, lets `change` alter the stored files, and starts the program again over them.
@@ -75,13 +84,13 @@ impl Gateway {
         assert!(Command::new("sh").args(["-c", &ask]).status().unwrap().success());
         assert!(self.process.wait().unwrap().success(), "it ends in order when it is asked to");
         change(&self.data());
-        (self.process, self.credentials) = launch(self.folder.path());
+        (self.process, self.credentials) = launch(self.folder.path(), &self.environment);
     }
 
     /// Kills the program, which gets no chance to end in order, and starts it again over its files.
     pub(crate) fn restart_after_a_kill(&mut self) {
         self.end();
-        (self.process, self.credentials) = launch(self.folder.path());
+        (self.process, self.credentials) = launch(self.folder.path(), &self.environment);
     }
 
     /// The folder of the local store.
@@ -107,6 +116,12 @@ impl Gateway {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.credentials.endpoint.trim_start_matches("http://").parse().expect("the printed endpoint is an address")
+    }
+
+    /// Where health, metrics and status are.
+    #[allow(dead_code, reason = "not every test program asks")]
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.credentials.admin.trim_start_matches("http://").parse().expect("the printed address is one")
     }
 
     /// Signs requests with the credentials of this gateway.
@@ -143,7 +158,7 @@ impl Drop for Gateway {
 }
 
 /// Starts the program over `folder/data`, or with `folder/config.json`, and reads what it prints until it has told endpoint and credentials.
-fn launch(folder: &Path) -> (Child, Credentials) {
+fn launch(folder: &Path, environment: &[(String, String)]) -> (Child, Credentials) {
     let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sealgate"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
@@ -156,6 +171,7 @@ fn launch(folder: &Path) -> (Child, Credentials) {
     }
     let mut process = command
         .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .env("RUST_BACKTRACE", "1")
         .current_dir(folder)
         .stdin(Stdio::null())
@@ -187,6 +203,9 @@ impl Credentials {
     fn learn(&mut self, line: &str) {
         if let Some((_, rest)) = line.split_once("serves S3 on ") {
             rest.split(',').next().unwrap_or(rest).trim().clone_into(&mut self.endpoint);
+        }
+        if let Some((_, admin)) = line.split_once("status on ") {
+            admin.trim().clone_into(&mut self.admin);
         }
         for word in line.split_whitespace() {
             match word.split_once('=') {

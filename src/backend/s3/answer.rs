@@ -118,7 +118,11 @@ pub(super) fn cause(status: StatusCode, headers: &HeaderMap, root: Option<&Eleme
         "NotImplemented" => BackendError::NotImplemented("the operation or a header of it"),
         "AccessDenied" | "AllAccessDisabled" => BackendError::Denied,
         _ if status.is_client_error() && !OURS.contains(&code) => BackendError::InvalidArgument(code.to_owned()),
-        _ => unavailable(AnswerError::Failed { status, code: code.to_owned() }),
+        _ => unavailable(AnswerError::Failed {
+            status,
+            code: code.to_owned(),
+            store_request_id: request_id(headers).unwrap_or("(no id)").to_owned(),
+        }),
     }
 }
 
@@ -150,6 +154,11 @@ fn whole_bytes(headers: &HeaderMap, root: Option<&Element>) -> u64 {
     in_header().or_else(in_error).unwrap_or(0)
 }
 
+/// What the store calls the request, if that is fit for a log line.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<&str> {
+    headers::text(headers, "x-amz-request-id").filter(|id| id.len() <= ID_BYTES_MAX)
+}
+
 /// Whether the answer speaks of a delete marker.
 pub(super) fn is_marker(headers: &HeaderMap) -> bool {
     headers::text(headers, "x-amz-delete-marker") == Some("true")
@@ -178,8 +187,8 @@ pub(super) fn broken(error: XmlError) -> BackendError {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnswerError {
     /// an error that is not the client's doing
-    #[error("the store answered {status} {code}")]
-    Failed { status: StatusCode, code: String },
+    #[error("the store answered {status} {code} to its request {store_request_id}")]
+    Failed { status: StatusCode, code: String, store_request_id: String },
     /// nothing came for too long
     #[error("the store stopped in the middle of its answer")]
     Stalled,
@@ -219,3 +228,4 @@ const OURS: &[&str] = &[
 /// A list of a thousand long keys in URL encoding takes some 4 MiB.
 const XML_BYTES_MAX: usize = 16 << 20;
 const ERROR_BYTES_MAX: usize = 64 << 10;
+const ID_BYTES_MAX: usize = 128;

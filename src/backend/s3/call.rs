@@ -8,19 +8,21 @@ use aws_sigv4::http_request::{
     sign,
 };
 use aws_sigv4::sign::v4;
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
+use super::chunked::TRAILER;
 use super::outgoing::{Outgoing, SendBody};
 use super::settings::Endpoint;
-use crate::backend::{BackendError, BodyError, BucketName, Result};
+use crate::backend::{BackendError, BodyError, BucketName, Result, calls};
 
 /// A call.
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) bucket: Option<String>,
-    key: Option<String>,
+    pub(super) key: Option<String>,
     /// encoded
-    query: String,
+    pub(super) query: String,
     pub(super) headers: HeaderMap,
     pub(super) replay: Replay,
     /// a bucket name, or the start of one, whose credentials sign; that of `bucket` if none
@@ -154,16 +156,22 @@ impl Call {
         endpoint: &Endpoint,
         region: &str,
         credentials: Credentials,
-        body: &Outgoing,
+        (body, attempt): (&Outgoing, SendBody),
     ) -> Result<Request<SendBody>> {
         let uri = self.uri(endpoint)?;
-        let mut request = Request::new(body.attempt());
+        let mut request = Request::new(attempt);
         *request.method_mut() = self.method.clone();
         *request.headers_mut() = self.headers.clone();
         let failed = |error: BodyError| BackendError::Unavailable(error);
         let host = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         let host = HeaderValue::from_str(host).map_err(|error| failed(error.into()))?;
         request.headers_mut().insert(http::header::HOST, host);
+        if let Some(origin) = calls::origin().and_then(|id| HeaderValue::from_str(&id).ok()) {
+            request.headers_mut().insert(ORIGIN, origin);
+        }
+        if let Some(bytes) = body.framed_from() {
+            announce_trailer(request.headers_mut(), bytes);
+        }
 
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Single;
@@ -180,6 +188,7 @@ impl Call {
             .map_err(|error| failed(error.into()))?
             .into();
         let payload = match body {
+            Outgoing::Stream(_) if body.framed_from().is_some() => SignableBody::StreamingUnsignedPayloadTrailer,
             Outgoing::Held(bytes) if bytes.len() <= HASHED_BYTES_MAX => SignableBody::Bytes(bytes),
             Outgoing::Held(_) | Outgoing::Stream(_) => SignableBody::UnsignedPayload,
         };
@@ -202,6 +211,19 @@ impl Call {
     }
 }
 
+/// Says that a checksum comes behind a body of so many bytes.
+fn announce_trailer(headers: &mut HeaderMap, bytes: u64) {
+    let coding = match headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()) {
+        Some(others) => HeaderValue::from_str(&format!("aws-chunked,{others}")).ok(),
+        None => Some(HeaderValue::from_static("aws-chunked")),
+    };
+    if let Some(coding) = coding {
+        headers.insert(CONTENT_ENCODING, coding);
+    }
+    headers.insert("x-amz-decoded-content-length", bytes.into());
+    headers.insert("x-amz-trailer", HeaderValue::from_static(TRAILER));
+}
+
 /// Percent-encodes everything but `A-Z a-z 0-9 - . _ ~` and, if it is a path, `/`.
 pub(super) fn encode(text: &str, is_path: bool, out: &mut String) {
     for byte in text.bytes() {
@@ -218,6 +240,8 @@ pub(super) fn encode(text: &str, is_path: bool, out: &mut String) {
     }
 }
 
+/// The header in which the store gets the id of the client's request.
+const ORIGIN: HeaderName = HeaderName::from_static("x-sealgate-request-id");
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 /// A held body of up to so many bytes is hashed into the signature; for a longer one that would cost more than the rest
 /// of the request.
@@ -252,17 +276,24 @@ mod tests {
         assert_eq!(uri(true, &object), "https://store.example:9000/b//a//../.");
     }
 
-    #[test]
-    fn a_session_token_and_every_header_are_signed() {
+    #[tokio::test]
+    async fn a_session_token_and_every_header_are_signed() {
         let endpoint =
             Endpoint { scheme: Scheme::HTTP, authority: Authority::from_static("127.0.0.1:1"), path_style: true };
         let call = Call::object(Method::PUT, &BucketName::new("b"), "k").header("x-amz-meta-ü", "é");
         assert!(call.is_err());
         let call = Call::object(Method::PUT, &BucketName::new("b"), "k").header("x-amz-meta-a", "é").unwrap();
         let credentials = Credentials::new("ID", "SECRET", Some("TOKEN".to_owned()), None, "test");
-        let request = call.signed(&endpoint, "us-east-1", credentials, &Outgoing::empty()).unwrap();
+        let body = Outgoing::empty();
+        let signing = async { call.signed(&endpoint, "us-east-1", credentials, (&body, body.attempt(None))).unwrap() };
+        let request = calls::on_behalf_of("0123".into(), signing).await;
+        assert_eq!(request.headers()["x-sealgate-request-id"], "0123");
         let authorization = request.headers()["authorization"].to_str().unwrap();
-        assert!(authorization.contains("host;x-amz-content-sha256;x-amz-date;x-amz-meta-a;x-amz-security-token"));
+        assert!(
+            authorization.contains(
+                "host;x-amz-content-sha256;x-amz-date;x-amz-meta-a;x-amz-security-token;x-sealgate-request-id"
+            )
+        );
         assert!(!format!("{request:?}", request = request.headers()).contains("SECRET"));
     }
 }

@@ -1,21 +1,28 @@
 //! The HTTP client: connections in a pool, timeouts, and the few retries that are safe.
 //!
 //! A call is made again when the store said that it is too busy, or when it failed and a second one does no harm; never
-//! once a byte of a streamed body was taken. Between attempts it waits a random time up to 50 ms, 100 ms, 200 ms and so on,
+//! once a byte of a streamed body was taken, which waits until the store wants it ([`gate`](super::gate)). Between attempts it waits a random time up to 50 ms, 100 ms, 200 ms and so on,
 //! at most 2 s.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use http::{Response, StatusCode};
+use http::header::EXPECT;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client as HttpClient, Error as HttpError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::answer;
 use super::call::{Call, Replay};
 use super::connector::{Connector, ConnectorError, connector};
 use super::credentials::Signers;
+use super::gate::{EXPECT_PATIENCE, Gate};
+use super::operation::operation;
 use super::outgoing::{Outgoing, SendBody};
 use super::settings::{CredentialsFrom, S3Settings, Timeouts};
+use crate::backend::calls::CallObserver;
 use crate::backend::{BackendError, BodyError, Result};
 
 /// Calls a store.
@@ -23,11 +30,17 @@ pub(super) struct Client {
     http: HttpClient<Connector, SendBody>,
     signers: Signers,
     region: String,
+    observer: Option<Arc<dyn CallObserver>>,
+    /// whether the store answers `Expect: 100-continue`, as far as is known
+    expects: AtomicBool,
     pub(super) settings: S3Settings,
 }
 
 impl Client {
-    pub(super) async fn new(settings: S3Settings) -> std::result::Result<Self, ConnectorError> {
+    pub(super) async fn new(
+        settings: S3Settings,
+        observer: Option<Arc<dyn CallObserver>>,
+    ) -> std::result::Result<Self, ConnectorError> {
         let mut builder = HttpClient::builder(TokioExecutor::new());
         builder
             .pool_idle_timeout(settings.pool.idle_timeout)
@@ -40,7 +53,8 @@ impl Client {
             (None, CredentialsFrom::Configuration(_)) => DEFAULT_REGION.to_owned(),
             (None, CredentialsFrom::Ambient) => ambient_region().await,
         };
-        Ok(Self { http, signers: Signers::new(&settings).await, region, settings })
+        let (signers, expects) = (Signers::new(&settings).await, AtomicBool::new(settings.expect_continue));
+        Ok(Self { http, signers, region, observer, expects, settings })
     }
 
     /// The region that is signed for.
@@ -61,7 +75,10 @@ impl Client {
             }
             let again = match &outcome {
                 Ok(response) => {
-                    is_refusal(response.status()) || call.replay == Replay::Always && is_passing(response.status())
+                    let status = response.status();
+                    is_refusal(status)
+                        || call.replay == Replay::Always && is_passing(status)
+                        || status == StatusCode::EXPECTATION_FAILED && self.expects.swap(false, Ordering::Relaxed)
                 }
                 Err(Failed::NeverHeard(_)) => true,
                 Err(Failed::Open(_)) => call.replay == Replay::Always,
@@ -79,16 +96,57 @@ impl Client {
     async fn attempt(&self, call: &Call, body: &Outgoing) -> std::result::Result<Response<Incoming>, Failed> {
         let credentials =
             self.signers.of(call.signer_for.as_deref().or(call.bucket.as_deref())).await.map_err(Failed::NeverHeard)?;
-        let request = call
-            .signed(&self.settings.endpoint, &self.region, credentials, body)
+        let patience = patience(call, &self.settings.timeouts);
+        let asks = body.is_stream() && self.expects.load(Ordering::Relaxed);
+        let gate = if asks { Gate::shut() } else { Gate::opened() };
+        let attempt = body.attempt(Some((gate.clone(), EXPECT_PATIENCE.min(patience / 2))));
+        let mut request = call
+            .signed(&self.settings.endpoint, &self.region, credentials, (body, attempt))
             .map_err(|error| Failed::NeverHeard(error.into()))?;
-        let answer = self.http.request(request);
-        match answer_within(answer, body, patience(call, &self.settings.timeouts)).await {
-            Some(Ok(response)) => Ok(response),
+        if asks {
+            ask_first(&mut request, &gate);
+        }
+        let began = Instant::now();
+        let answered = answer_within(self.http.request(request), body, patience).await;
+        if gate.was_ignored() && self.expects.swap(false, Ordering::Relaxed) {
+            tracing::info!("the store does not answer Expect: 100-continue; it is not asked any more");
+        }
+        gate.close();
+        let status = answered.as_ref().and_then(|answer| answer.as_ref().ok()).map(Response::status);
+        if let Some(observer) = &self.observer {
+            observer.answered(operation(call), status.map(|status| status.as_u16()), began.elapsed());
+        }
+        match answered {
+            Some(Ok(response)) => {
+                note(call, &response);
+                Ok(response)
+            }
             Some(Err(error)) if error.is_connect() => Err(Failed::NeverHeard(error.into())),
             Some(Err(error)) => Err(Failed::Open(error.into())),
             None => Err(Failed::Open(NoAnswer.into())),
         }
+    }
+}
+
+/// Keeps the body back until the store wants it. The header is none of those that are signed.
+fn ask_first(request: &mut Request<SendBody>, gate: &Gate) {
+    request.headers_mut().insert(EXPECT, HeaderValue::from_static("100-continue"));
+    let gate = gate.clone();
+    hyper::ext::on_informational(request, move |answer| {
+        if answer.status() == StatusCode::CONTINUE {
+            gate.open();
+        }
+    });
+}
+
+/// Logs what was not well, with what the store calls the request; the line has the id of the client's request already.
+fn note(call: &Call, response: &Response<Incoming>) {
+    let status = response.status();
+    let (operation, store_request_id) = (operation(call), answer::request_id(response.headers()));
+    if status.is_server_error() {
+        tracing::warn!(operation, status = status.as_u16(), store_request_id, "the store failed");
+    } else if status.is_client_error() {
+        tracing::debug!(operation, status = status.as_u16(), store_request_id, "the store refused");
     }
 }
 

@@ -4,6 +4,7 @@ use http::Method;
 
 use super::answer::{self, About, broken};
 use super::call::{Call, encode};
+use super::features::require;
 use super::headers::{tags_text, unquoted, with_metadata, with_read_conditions, with_write_conditions};
 use super::outgoing::Outgoing;
 use super::xml::Element;
@@ -17,6 +18,7 @@ const COPY: About = About { object: true, version: false, upload: false };
 impl S3Store {
     pub(super) async fn object_copied(&self, request: CopyRequest) -> Result<Copied> {
         let CopyRequest { source, source_conditions, bucket, key, metadata, tags, conditions } = request;
+        require(self.features.features().conditional_copies, &conditions)?;
         let call = Call::object(Method::PUT, &bucket, &key).long().once().header(COPY_SOURCE, &source_text(&source))?;
         let call = with_metadata(call, &metadata)?.header("x-amz-metadata-directive", "REPLACE")?;
         let call = match tags {

@@ -167,4 +167,26 @@ mod tests {
         provider.credentials().await.unwrap();
         assert!(provider.credentials().await.is_err());
     }
+
+    #[tokio::test]
+    async fn the_longest_prefix_of_a_bucket_names_who_signs() {
+        let of = |id: &str| Credentials::new(id, "secret", None, None, "test");
+        let tenant =
+            |prefix: &str, id: &str| TenantCredentials { bucket_prefix: prefix.to_owned(), credentials: of(id) };
+        let endpoint = crate::backend::s3::Endpoint {
+            scheme: http::uri::Scheme::HTTP,
+            authority: http::uri::Authority::from_static("store.example"),
+            path_style: true,
+        };
+        let settings = S3Settings {
+            tenants: vec![tenant("acme-", "acme"), tenant("acme-eu-", "acme-eu")],
+            ..S3Settings::new(endpoint, CredentialsFrom::Configuration(of("own")))
+        };
+        let signers = Signers::new(&settings).await;
+        for (bucket, id) in
+            [(None, "own"), (Some("staging"), "own"), (Some("acme-b"), "acme"), (Some("acme-eu-b"), "acme-eu")]
+        {
+            assert_eq!(signers.of(bucket).await.unwrap().access_key_id(), id, "{bucket:?}");
+        }
+    }
 }

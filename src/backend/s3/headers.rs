@@ -63,13 +63,19 @@ pub(super) fn metadata(headers: &HeaderMap) -> Metadata {
         content_type: field(CONTENT_TYPE.as_str()),
         cache_control: field(CACHE_CONTROL.as_str()),
         content_disposition: field(CONTENT_DISPOSITION.as_str()),
-        content_encoding: field(CONTENT_ENCODING.as_str()),
+        content_encoding: field(CONTENT_ENCODING.as_str()).and_then(|codings| without_framing(&codings)),
         content_language: field(CONTENT_LANGUAGE.as_str()),
         expires: field(EXPIRES.as_str()),
         website_redirect_location: field(WEBSITE_REDIRECT),
         storage_class: field(STORAGE_CLASS).filter(|class| class != "STANDARD"),
         user,
     }
+}
+
+/// The codings of the object itself: some stores keep `aws-chunked`, which was that of the request.
+fn without_framing(codings: &str) -> Option<String> {
+    let of_object = codings.split(',').map(str::trim).filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked"));
+    Some(of_object.collect::<Vec<_>>().join(",")).filter(|codings| !codings.is_empty())
 }
 
 /// What an answer to GET or HEAD says of an object of so many bytes.
@@ -188,6 +194,13 @@ mod tests {
         assert_eq!(http_date(time), "Sun, 06 Nov 1994 08:49:37 GMT");
         let headers = HeaderMap::from_iter([(LAST_MODIFIED, "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap())]);
         assert_eq!(last_modified(&headers), Some(time));
+    }
+
+    #[test]
+    fn the_framing_of_a_request_is_no_coding_of_the_object() {
+        assert_eq!(without_framing("aws-chunked"), None);
+        assert_eq!(without_framing("aws-chunked, gzip").as_deref(), Some("gzip"));
+        assert_eq!(without_framing("gzip,br").as_deref(), Some("gzip,br"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::answer::{self, About, AnswerError, content_length, embedded, unavailable};
 use super::call::Call;
+use super::features::require;
 use super::headers::{info, text, unquoted, with_metadata, with_read_conditions, with_tags, with_write_conditions};
 use super::outgoing::Outgoing;
 use super::xml::{Element, Writer};
@@ -21,9 +22,11 @@ const OBJECT: About = About { object: true, version: false, upload: false };
 impl S3Store {
     pub(super) async fn object_put(&self, request: PutRequest, body: SealedBody) -> Result<Written> {
         let PutRequest { bucket, key, mut metadata, tags, conditions } = request;
+        require(self.features.features().conditional_puts, &conditions)?;
         let late = body.late_metadata.clone();
         let held_max = if late.is_some() { LATE_BYTES_MAX } else { HELD_BYTES_MAX };
-        let body = Outgoing::new(body, held_max).await.map_err(BackendError::Body)?;
+        let body =
+            Outgoing::new(body, held_max, self.client.settings.trailer_checksum).await.map_err(BackendError::Body)?;
         if let Some(late) = late.as_deref().and_then(std::sync::OnceLock::get) {
             metadata.user.extend(late.clone());
         }
@@ -100,6 +103,7 @@ impl S3Store {
 
     pub(super) async fn object_deleted(&self, object: &ObjectRef, if_match: Option<ETagMatch>) -> Result<Deleted> {
         let conditions = WriteConditions { if_match, if_none_match: None };
+        require(self.features.features().conditional_deletes, &conditions)?;
         let call = with_write_conditions(object_call(Method::DELETE, object), &conditions)?;
         let call = if conditions.if_match.is_some() { call.once() } else { call };
         match self.ok(&call, &Outgoing::empty(), OBJECT).await {
@@ -123,6 +127,9 @@ impl S3Store {
         if objects.is_empty() {
             return Ok(Vec::new());
         }
+        let conditional = objects.iter().find_map(|object| object.if_match.clone());
+        let conditions = WriteConditions { if_match: conditional, if_none_match: None };
+        require(self.features.features().conditional_deletes, &conditions)?;
         let mut answers = Vec::with_capacity(objects.len());
         for some in objects.chunks(DELETES_MAX) {
             let body = xml_body(delete_document(some));

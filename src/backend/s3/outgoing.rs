@@ -8,11 +8,15 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream as _, StreamExt as _};
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Sleep;
 
+use super::chunked::{Framing, framed_bytes};
+use super::gate::Gate;
 use crate::backend::{BodyError, ByteStream, SealedBody};
 
 /// A body to send.
@@ -30,11 +34,12 @@ impl Outgoing {
     }
 
     /// Takes a sealed body; one of at most `held_max` bytes is read to its end. Of a longer one the first piece is
-    /// waited for, so that no request is opened for a body that never begins.
+    /// waited for, so that no request is opened for a body that never begins. With `has_trailer` a longer one is framed, and
+    /// its checksum comes behind it.
     ///
     /// # Errors
     /// What the body ended in, or that it has another length than announced.
-    pub(super) async fn new(body: SealedBody, held_max: u64) -> Result<Self, BodyError> {
+    pub(super) async fn new(body: SealedBody, held_max: u64, has_trailer: bool) -> Result<Self, BodyError> {
         let SealedBody { bytes, mut stream, .. } = body;
         if bytes <= held_max {
             return held(bytes, stream).await.map(Self::Held);
@@ -43,17 +48,36 @@ impl Outgoing {
             let Some(piece) = stream.next().await.transpose()? else { return Err(OtherLength.into()) };
             if !piece.is_empty() {
                 let source = Source { stream, piece: None, unread: bytes, is_ended: false }.with(piece)?;
-                return Ok(Self::Stream(Arc::new(Flow::new(source, bytes))));
+                return Ok(Self::Stream(Arc::new(Flow::new(source, bytes, has_trailer))));
             }
         }
     }
 
-    /// The body for one attempt.
-    pub(super) fn attempt(&self) -> SendBody {
+    /// The body for one attempt; a stream waits for the gate, and for so long at most.
+    pub(super) fn attempt(&self, gate: Option<(Gate, Duration)>) -> SendBody {
         match self {
             Self::Held(bytes) => SendBody::Held(Some(bytes.clone()).filter(|bytes| !bytes.is_empty())),
-            Self::Stream(flow) => SendBody::Stream { flow: Arc::clone(flow), source: None },
+            Self::Stream(flow) => SendBody::Stream(Box::new(Sending {
+                flow: Arc::clone(flow),
+                gate: gate.map(|(gate, patience)| (gate, Box::pin(tokio::time::sleep(patience)))),
+                source: None,
+                framing: flow.has_trailer.then(|| Framing::new(flow.bytes)),
+                progress: Beginning::First,
+            })),
         }
+    }
+
+    /// The length of a body that is framed.
+    pub(super) fn framed_from(&self) -> Option<u64> {
+        match self {
+            Self::Held(_) => None,
+            Self::Stream(flow) => flow.has_trailer.then_some(flow.bytes),
+        }
+    }
+
+    /// Whether it streams.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream(_))
     }
 
     /// Whether it can be sent again from its first byte.
@@ -125,6 +149,7 @@ async fn held(announced: u64, mut stream: ByteStream) -> Result<Bytes, BodyError
 /// A stream that is sent at most once.
 pub(super) struct Flow {
     bytes: u64,
+    has_trailer: bool,
     /// until an attempt begins to send it
     source: Mutex<Option<Source>>,
     failure: Mutex<Option<BodyError>>,
@@ -134,9 +159,10 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    fn new(source: Source, bytes: u64) -> Self {
+    fn new(source: Source, bytes: u64, has_trailer: bool) -> Self {
         Self {
             bytes,
+            has_trailer,
             source: Mutex::new(Some(source)),
             failure: Mutex::new(None),
             taken: AtomicU64::new(0),
@@ -191,7 +217,82 @@ impl Source {
 /// The body of one attempt, as the HTTP client takes it.
 pub(super) enum SendBody {
     Held(Option<Bytes>),
-    Stream { flow: Arc<Flow>, source: Option<Source> },
+    Stream(Box<Sending>),
+}
+
+/// An attempt to send a stream.
+pub(super) struct Sending {
+    flow: Arc<Flow>,
+    /// until it may begin
+    gate: Option<(Gate, Pin<Box<Sleep>>)>,
+    source: Option<Source>,
+    framing: Option<Framing>,
+    progress: Beginning,
+}
+
+/// How the first bytes go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// they are next
+    First,
+    /// they leave before more is asked for: a body that fails right behind them must not look like an empty one
+    Flushed,
+    Over,
+}
+
+impl Sending {
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Unfinished>>> {
+        if self.progress == Beginning::Flushed {
+            self.progress = Beginning::Over;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let polled = self.poll_next(context);
+        if self.progress == Beginning::First && matches!(polled, Poll::Ready(Some(Ok(_)))) {
+            self.progress = Beginning::Flushed;
+        }
+        polled
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Unfinished>>> {
+        if let Some((gate, patience)) = &mut self.gate {
+            if !ready!(gate.poll_may_pass(context, patience.as_mut())) {
+                return Poll::Ready(Some(Err(Unfinished)));
+            }
+            self.gate = None;
+        }
+        loop {
+            if let Some(framed) = self.framing.as_mut().and_then(Framing::next) {
+                return Poll::Ready(Some(Ok(framed)));
+            }
+            match (ready!(self.poll_piece(context)), &mut self.framing) {
+                (Some(Ok(piece)), Some(framing)) => framing.push(piece),
+                (polled, _) => return Poll::Ready(polled),
+            }
+        }
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Unfinished>>> {
+        let flow = &self.flow;
+        if self.source.is_none() {
+            self.source = lock(&flow.source).take();
+        }
+        let Some(source) = &mut self.source else { return Poll::Ready(Some(Err(Unfinished))) };
+        let polled = source.poll_piece(context);
+        flow.is_awaited.store(polled.is_pending(), Ordering::Relaxed);
+        match ready!(polled) {
+            Ok(Some(piece)) => {
+                flow.taken.fetch_add(1, Ordering::Relaxed);
+                flow.is_sent.store(source.is_ended, Ordering::Release);
+                Poll::Ready(Some(Ok(piece)))
+            }
+            Ok(None) => Poll::Ready(None),
+            Err(error) => {
+                *lock(&flow.failure) = Some(error);
+                Poll::Ready(Some(Err(Unfinished)))
+            }
+        }
+    }
 }
 
 impl Body for SendBody {
@@ -201,25 +302,8 @@ impl Body for SendBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
         match self.get_mut() {
             Self::Held(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Stream { flow, source } => {
-                if source.is_none() {
-                    *source = lock(&flow.source).take();
-                }
-                let Some(source) = source else { return Poll::Ready(Some(Err(Unfinished))) };
-                let polled = source.poll_piece(context);
-                flow.is_awaited.store(polled.is_pending(), Ordering::Relaxed);
-                match ready!(polled) {
-                    Ok(Some(piece)) => {
-                        flow.taken.fetch_add(1, Ordering::Relaxed);
-                        flow.is_sent.store(source.is_ended, Ordering::Release);
-                        Poll::Ready(Some(Ok(Frame::data(piece))))
-                    }
-                    Ok(None) => Poll::Ready(None),
-                    Err(error) => {
-                        *lock(&flow.failure) = Some(error);
-                        Poll::Ready(Some(Err(Unfinished)))
-                    }
-                }
+            Self::Stream(sending) => {
+                sending.poll_bytes(context).map(|polled| polled.map(|bytes| bytes.map(Frame::data)))
             }
         }
     }
@@ -231,7 +315,8 @@ impl Body for SendBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Held(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Stream { flow, .. } => SizeHint::with_exact(flow.bytes),
+            Self::Stream(sending) if sending.flow.has_trailer => SizeHint::with_exact(framed_bytes(sending.flow.bytes)),
+            Self::Stream(sending) => SizeHint::with_exact(sending.flow.bytes),
         }
     }
 }
@@ -266,7 +351,7 @@ mod tests {
 
     /// What was sent, and how it ended.
     async fn sent(outgoing: &Outgoing) -> (Vec<u8>, Option<BodyError>) {
-        let (mut attempt, mut sent) = (outgoing.attempt(), Vec::new());
+        let (mut attempt, mut sent) = (outgoing.attempt(None), Vec::new());
         while let Some(frame) = attempt.frame().await {
             match frame {
                 Ok(frame) => sent.extend_from_slice(&frame.into_data().unwrap()),
@@ -280,14 +365,14 @@ mod tests {
     async fn a_stream_that_fails_after_its_last_byte_was_not_sent_whole() {
         let mut pieces = pieces(&["ab", "cd"]);
         pieces.push(Err("bad signature".into()));
-        let (sent, failure) = sent(&Outgoing::new(body(4, pieces), 0).await.unwrap()).await;
+        let (sent, failure) = sent(&Outgoing::new(body(4, pieces), 0, false).await.unwrap()).await;
         assert_eq!((sent.as_slice(), failure.unwrap().to_string().as_str()), (b"ab".as_slice(), "bad signature"));
     }
 
     #[tokio::test]
     async fn a_stream_of_another_length_is_not_sent_whole() {
         for announced in [3, 5] {
-            let outgoing = Outgoing::new(body(announced, pieces(&["ab", "cd"])), 0).await.unwrap();
+            let outgoing = Outgoing::new(body(announced, pieces(&["ab", "cd"])), 0, false).await.unwrap();
             let (sent, failure) = sent(&outgoing).await;
             assert!(failure.unwrap().is::<OtherLength>() && (sent.len() as u64) < announced, "{announced}");
         }
@@ -295,8 +380,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_is_whole_until_it_is_sent() {
-        let outgoing = Outgoing::new(body(4, pieces(&["ab", "cd"])), 0).await.unwrap();
-        drop(outgoing.attempt());
+        let outgoing = Outgoing::new(body(4, pieces(&["ab", "cd"])), 0, false).await.unwrap();
+        drop(outgoing.attempt(None));
         assert!(outgoing.is_whole());
         let (bytes, failure) = sent(&outgoing).await;
         assert!(bytes == b"abcd" && failure.is_none() && !outgoing.is_whole());
@@ -304,7 +389,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_held_body_can_be_sent_again() {
-        let outgoing = Outgoing::new(body(4, pieces(&["", "ab", "cd"])), 4).await.unwrap();
+        let outgoing = Outgoing::new(body(4, pieces(&["", "ab", "cd"])), 4, false).await.unwrap();
         for _ in 0..2 {
             assert_eq!(sent(&outgoing).await.0, b"abcd");
             assert!(outgoing.is_whole());
@@ -314,13 +399,13 @@ mod tests {
     #[tokio::test]
     async fn a_held_body_of_another_length_is_refused() {
         for announced in [0, 3, 5] {
-            assert!(Outgoing::new(body(announced, pieces(&["ab", "cd"])), 9).await.is_err(), "{announced}");
+            assert!(Outgoing::new(body(announced, pieces(&["ab", "cd"])), 9, false).await.is_err(), "{announced}");
         }
     }
 
     #[tokio::test]
     async fn a_stream_that_never_begins_opens_nothing() {
-        assert!(Outgoing::new(body(4, vec![Err("gone".into())]), 0).await.is_err());
-        assert!(Outgoing::new(body(4, Vec::new()), 0).await.is_err());
+        assert!(Outgoing::new(body(4, vec![Err("gone".into())]), 0, false).await.is_err());
+        assert!(Outgoing::new(body(4, Vec::new()), 0, false).await.is_err());
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use http::uri::{Authority, Scheme};
 
+use super::features::KnownFeatures;
+
 /// An S3 store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3Settings {
@@ -25,6 +27,13 @@ pub struct S3Settings {
     pub pool: Pool,
     /// how often a call is tried in all
     pub attempts_max: u32,
+    /// whether bodies that stream wait until the store wants them; not for a store that takes a request cut behind its head
+    /// for one with an empty body
+    pub expect_continue: bool,
+    /// whether bodies that stream have a CRC64NVME behind them, for the store to check
+    pub trailer_checksum: bool,
+    /// what the store is known to have or lack
+    pub features: KnownFeatures,
 }
 
 /// Where a store listens and how buckets are named there.
@@ -108,6 +117,9 @@ impl S3Settings {
             timeouts: Timeouts::default(),
             pool: Pool::default(),
             attempts_max: ATTEMPTS_MAX,
+            expect_continue: false,
+            trailer_checksum: false,
+            features: KnownFeatures::default(),
         }
     }
 }

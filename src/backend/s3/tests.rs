@@ -7,9 +7,12 @@ use http::uri::{Authority, Scheme};
 use super::*;
 use crate::backend::contract::{Feature, Subject, contract};
 
+mod asked_first;
 mod faulty;
+mod lacking;
 #[path = "../../../tests/support/seaweedfs.rs"]
 mod seaweedfs;
+mod secure;
 
 use seaweedfs::SeaweedFs;
 
@@ -35,6 +38,24 @@ async fn over_seaweedfs() -> Subject {
 }
 
 contract!(over_seaweedfs);
+
+#[tokio::test]
+async fn what_seaweedfs_can_do_is_found_out_and_nothing_stays() {
+    let (id, secret) = STORE.keys();
+    let store = S3Store::new(settings(STORE.authority(), id, secret)).await.unwrap();
+    let scratch = BucketName::new("scratch-of-features");
+    store.create_bucket(&scratch).await.unwrap();
+    store.learn(&scratch).await.unwrap();
+    let all = Features {
+        conditional_puts: true,
+        conditional_completes: true,
+        conditional_copies: true,
+        conditional_deletes: true,
+        part_counts: true,
+    };
+    assert_eq!(store.features.features(), all);
+    store.delete_bucket(&scratch).await.unwrap();
+}
 
 /// What SeaweedFS 4.48 does in its own way.
 const SEAWEEDFS: &[(&str, &str)] = &[

@@ -2,8 +2,9 @@
 
 use http::Method;
 
-use super::answer::{self, About, broken};
+use super::answer::{self, About, AnswerError, broken, unavailable};
 use super::call::Call;
+use super::features::require;
 use super::headers::{unquoted, with_metadata, with_tags, with_write_conditions};
 use super::lists::{Names, common_prefixes, page_of};
 use super::objects::etag;
@@ -21,18 +22,40 @@ const OBJECT: About = About { object: true, version: false, upload: false };
 impl S3Store {
     pub(super) async fn upload_created(&self, request: CreateUpload) -> Result<UploadId> {
         let CreateUpload { bucket, key, metadata, tags } = request;
+        if !self.features.features().part_counts {
+            return Err(BackendError::NotImplemented("multipart uploads whose length can be told"));
+        }
         let call = with_metadata(Call::object(Method::POST, &bucket, &key).flag("uploads"), &metadata)?;
+        let call = if self.client.settings.trailer_checksum {
+            // parts may then have this one, and no other
+            call.header("x-amz-checksum-algorithm", "CRC64NVME")?.header("x-amz-checksum-type", "FULL_OBJECT")?
+        } else {
+            call
+        };
         let root = self.xml(&with_tags(call, &tags)?, &Outgoing::empty(), OBJECT).await?;
         root.required("UploadId").map(UploadId::new).map_err(broken)
     }
 
     pub(super) async fn part_put(&self, part: &PartRef, body: SealedBody) -> Result<StoredETag> {
-        let body = Outgoing::new(body, HELD_BYTES_MAX).await.map_err(BackendError::Body)?;
+        let body = Outgoing::new(body, HELD_BYTES_MAX, self.client.settings.trailer_checksum)
+            .await
+            .map_err(BackendError::Body)?;
         let response = self.uploaded(&part_call(part), &body, UPLOAD).await?;
         etag(response.headers())
     }
 
     pub(super) async fn upload_completed(&self, request: CompleteUpload) -> Result<Written> {
+        require(self.features.features().conditional_completes, &request.conditions)?;
+        let written = self.completed(request).await?;
+        if written.etag.stored_parts().is_none() {
+            // nobody could tell how long the object is
+            return Err(unavailable(AnswerError::Lacks("a count of parts in the entity tag")));
+        }
+        Ok(written)
+    }
+
+    /// Completes an upload, whatever the entity tag looks like.
+    pub(super) async fn completed(&self, request: CompleteUpload) -> Result<Written> {
         let CompleteUpload { upload, parts, conditions } = request;
         if !parts.is_sorted_by(|(one, _), (next, _)| one < next) {
             return Err(BackendError::InvalidPartOrder);

@@ -32,13 +32,17 @@ fn everything_about_an_s3_store_can_be_said() {
         "type": "s3", "endpoint": "http://10.0.0.1:8333/", "region": "eu", "access_key_id": "ID",
         "secret_access_key": "SECRET", "path_style": false, "ca_file": "/ca.pem", "attempts_max": 5,
         "timeouts": {"connect": "1s", "first_byte": "2s", "copy": "3s", "idle": "4s"},
-        "pool": {"idle_max": 7, "idle_timeout": "5s"},
+        "pool": {"idle_max": 7, "idle_timeout": "5s"}, "expect_continue": true, "trailer_checksum": true,
+        "features": {"conditional_deletes": false, "part_counts": true},
         "tenants": [{"bucket_prefix": "acme-", "access_key_id": "A", "secret_access_key": "B"}]
     }));
     let CredentialsFrom::Configuration(credentials) = &settings.credentials else { panic!("ambient") };
     assert_eq!((credentials.access_key_id(), credentials.secret_access_key()), ("ID", "SECRET"));
     assert_eq!(settings.tenants[0].bucket_prefix, "acme-");
     assert_eq!((settings.pool.idle_max, settings.timeouts.copy), (7, Duration::from_secs(3)));
+    assert!(settings.expect_continue && settings.trailer_checksum);
+    assert_eq!(settings.features.conditional_deletes, Some(false));
+    assert_eq!((settings.features.part_counts, settings.features.conditional_puts), (Some(true), None));
     assert!(!format!("{settings:?}").contains("SECRET"));
 }
 

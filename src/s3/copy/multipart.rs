@@ -31,7 +31,7 @@ pub(crate) async fn copy_multipart(
     copy: Copy,
 ) -> S3Result<Copied> {
     let Copy { mut metadata, tags, conditions } = copy;
-    let completed = parts::completed(scope, source, info, opened).await?;
+    let completed = parts::completed(scope, source, info, opened, None).await?;
     let lengths = completed.table.iter().map(|part| part.plain.bytes());
     let ranges = stored_ranges(lengths, info.stored_bytes, info.etag.stored_parts().unwrap_or(0))
         .ok_or_else(|| errors::unsealable(&source.bucket, &source.key, &"its parts are not those of its record"))?;

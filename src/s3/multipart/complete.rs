@@ -17,12 +17,13 @@ use super::finish::{Finish, Finished, finish};
 use super::parts::{self, Part};
 use super::record::{OpenUpload, located};
 use super::staging::Note;
+use crate::backend::calls::{continued, origin};
 use crate::s3::attributes_record::Attributes;
 use crate::s3::checksum::{Algorithm, Kept, declared_checksums, show_checksums};
 use crate::s3::gateway::Gateway;
 use crate::s3::scope::{Name, Scope};
 use crate::s3::{errors, etag, metadata, parts as completed_parts, versions};
-use crate::seal::Kind;
+use crate::seal::{Kind, StreamHeader};
 
 pub(crate) async fn complete_multipart_upload(
     gateway: &Gateway,
@@ -54,14 +55,18 @@ pub(crate) async fn complete_multipart_upload(
     let chosen = named.iter().map(|part| choose(part, &there)).collect::<S3Result<Vec<_>>>()?;
     check_sizes(&chosen, input.mpu_object_size)?;
     let declared = declared_checksums!(input);
-    let kept = whole_checksum(&upload, &named, &chosen, &declared, input.checksum_type.as_ref()).await?;
+    let notes = notes(&upload, &chosen).await?;
+    let kept = whole_checksum(&upload, (&named, &chosen, &notes), &declared, input.checksum_type.as_ref())?;
 
+    let stream_headers = stream_headers(gateway, &upload, &chosen, &notes).await;
     let attributes = Attributes { checksum: kept.clone(), upload: Some(upload.staging.id().to_owned()) };
     let work = Finish {
         backend: Arc::clone(&gateway.backend),
         uploads: gateway.uploads.clone(),
         conditions: etag::write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref()),
-        attributes: attributes.to_bytes()?,
+        attributes,
+        stream_headers,
+        tables: gateway.part_tables.clone(),
         taken: there.iter().filter(|part| !part.staged).map(|part| part.number).collect(),
         parts: chosen,
         upload,
@@ -74,7 +79,7 @@ pub(crate) async fn complete_multipart_upload(
 async fn answered(
     work: impl Future<Output = S3Result<CompleteMultipartUploadOutput>> + Send + 'static,
 ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-    let mut work = Box::pin(work);
+    let mut work = Box::pin(continued(origin(), work));
     let output = match tokio::time::timeout(SOON, &mut work).await {
         Ok(output) => output?,
         Err(_) => CompleteMultipartUploadOutput { future: Some(work), ..CompleteMultipartUploadOutput::default() },
@@ -121,7 +126,7 @@ async fn repeated(
         return None;
     }
     let opened = scope.open(name, &info.metadata).ok()?;
-    let completed = completed_parts::completed(scope, name, &info, &opened).await.ok()?;
+    let completed = completed_parts::completed(scope, name, &info, &opened, None).await.ok()?;
     let (_, staging) = located(scope, name, upload_id);
     if completed.attributes.upload.as_deref() != Some(staging.id()) {
         return None;
@@ -183,11 +188,34 @@ fn check_sizes(chosen: &[Part], declared: Option<i64>) -> S3Result<()> {
     }
 }
 
-/// The checksum of the whole object, where the upload was created with one.
-async fn whole_checksum(
+/// What replicas noted of the parts; they do where the upload was created with a checksum.
+async fn notes(upload: &OpenUpload, chosen: &[Part]) -> S3Result<Vec<Note>> {
+    if upload.checksum.is_none() {
+        return Ok(Vec::new());
+    }
+    let last = chosen.last().map_or(0, |part| part.number);
+    upload.staging.notes(&upload.secret, 0, last).await.map_err(errors::backend)
+}
+
+/// The stream headers of the parts, as far as this replica or a note knows them.
+async fn stream_headers(
+    gateway: &Gateway,
     upload: &OpenUpload,
-    named: &[Named],
     chosen: &[Part],
+    notes: &[Note],
+) -> Vec<Option<StreamHeader>> {
+    let mut headers = Vec::with_capacity(chosen.len());
+    for Part { number, etag, .. } in chosen {
+        let own = gateway.uploads.header(&upload.staging, *number, etag).await;
+        headers.push(own.or_else(|| super::staging::stream_header_of(notes, *number, etag)));
+    }
+    headers
+}
+
+/// The checksum of the whole object, where the upload was created with one.
+fn whole_checksum(
+    upload: &OpenUpload,
+    (named, chosen, notes): (&[Named], &[Part], &[Note]),
     declared: &Checksum,
     kind: Option<&ChecksumType>,
 ) -> S3Result<Option<Kept>> {
@@ -203,9 +231,7 @@ async fn whole_checksum(
         return Err(checksums::mode_mismatch(upload.checksum));
     }
     let Some(checksum) = upload.checksum else { return Ok(None) };
-    let last = chosen.last().map_or(0, |part| part.number);
-    let notes = upload.staging.notes(&upload.secret, 0, last).await.map_err(errors::backend)?;
-    let summed: Vec<_> = named.iter().zip(chosen).map(|(named, part)| summed(named, part, &notes)).collect();
+    let summed: Vec<_> = named.iter().zip(chosen).map(|(named, part)| summed(named, part, notes)).collect();
     checksum.of_parts(&summed, checksum.algorithm.value(declared))
 }
 

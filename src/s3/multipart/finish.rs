@@ -12,11 +12,13 @@ use super::parts::Part;
 use super::record::{OpenUpload, Uploads};
 use super::staging::held;
 use crate::backend::{
-    Backend, BackendError, CompleteUpload, PartRef, SealedBody, StoredETag, VersionId, WriteConditions,
+    Backend, BackendError, CompleteUpload, ObjectRef, PartRef, SealedBody, StoredETag, VersionId, WriteConditions,
 };
+use crate::s3::attributes_record::Attributes;
 use crate::s3::errors;
+use crate::s3::parts::{Completed, PartTables};
 use crate::seal::geometry::PART_NUMBER_MAX;
-use crate::seal::{Completion, CompletionRecord, PartNumber, PartTable, SealError, place_record};
+use crate::seal::{Completion, CompletionRecord, PartNumber, PartTable, SealError, StreamHeader, place_record};
 
 /// What to do.
 pub(super) struct Finish {
@@ -27,8 +29,11 @@ pub(super) struct Finish {
     pub(super) parts: Vec<Part>,
     /// numbers that hold a client's part in the backend's upload
     pub(super) taken: BTreeSet<u32>,
-    /// of the object, JSON
-    pub(super) attributes: Vec<u8>,
+    /// of the object
+    pub(super) attributes: Attributes,
+    /// of the parts, as far as they are known
+    pub(super) stream_headers: Vec<Option<StreamHeader>>,
+    pub(super) tables: PartTables,
     pub(super) conditions: WriteConditions,
 }
 
@@ -41,8 +46,11 @@ pub(super) struct Finished {
 }
 
 pub(super) async fn finish(work: Finish) -> S3Result<Finished> {
-    let Finish { backend, uploads, upload, parts, taken, attributes, conditions } = work;
-    let record = record(&upload, &parts, &attributes).map_err(|error| errors::seal(&error))?;
+    let Finish { backend, uploads, upload, parts, taken, attributes, stream_headers, tables, conditions } = work;
+    let table = table(&parts).map_err(|error| errors::seal(&error))?;
+    let json = attributes.to_bytes()?;
+    let record = Completion::seal_with(&upload.secret, &upload.envelope, &table, &json, &stream_headers)
+        .map_err(|error| errors::seal(&error))?;
     let (number, body) = last_part(&upload, &parts, &taken, record).await?;
     let etag = put(backend.as_ref(), &upload, number, body).await?;
 
@@ -51,6 +59,8 @@ pub(super) async fn finish(work: Finish) -> S3Result<Finished> {
     let complete = CompleteUpload { upload: upload.at.clone(), parts, conditions };
     let written = backend.complete_upload(complete).await.map_err(errors::backend)?;
 
+    let object = ObjectRef { bucket: upload.at.bucket.clone(), key: upload.at.key.clone(), version_id: None };
+    tables.keep(object, written.etag.clone(), Completed::new(table, attributes, &stream_headers)).await;
     uploads.forget(&upload.staging).await;
     // The object is there whatever becomes of this; the sweeper comes after it.
     if let Err(error) = upload.staging.clear().await {
@@ -59,10 +69,9 @@ pub(super) async fn finish(work: Finish) -> S3Result<Finished> {
     Ok(Finished { etag: written.etag, version_id: written.version_id, key_id: upload.envelope.key_id().to_string() })
 }
 
-fn record(upload: &OpenUpload, parts: &[Part], attributes: &[u8]) -> Result<CompletionRecord, SealError> {
+fn table(parts: &[Part]) -> Result<PartTable, SealError> {
     let placed = parts.iter().map(|part| Ok((PartNumber::new(part.number)?, part.plain)));
-    let table = PartTable::from_parts(placed.collect::<Result<Vec<_>, SealError>>()?)?;
-    Completion::seal(&upload.secret, &upload.envelope, &table, attributes)
+    PartTable::from_parts(placed.collect::<Result<Vec<_>, SealError>>()?)
 }
 
 /// The stored part that carries the completion record: the client's last part if it waits in the staging bucket, else one

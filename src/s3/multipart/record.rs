@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::checksums::UploadChecksum;
 use super::staging::Staging;
-use crate::backend::{BackendError, BucketName, UploadId, UploadRef};
+use crate::backend::{BackendError, BucketName, StoredETag, UploadId, UploadRef};
 use crate::s3::errors;
 use crate::s3::scope::{Name, Scope};
-use crate::seal::{Envelope, Kind, ObjectSecret, open_attributes, seal_attributes};
+use crate::seal::{Envelope, Kind, ObjectSecret, StreamHeader, open_attributes, seal_attributes};
 
 /// As stored: JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,31 +101,46 @@ pub(crate) struct OpenUpload {
     pub(crate) staging: Staging,
 }
 
-/// Records of open uploads, by their id in the staging bucket.
+/// What this replica remembers of open uploads, by their id in the staging bucket: the records, and the stream headers of
+/// parts that it sealed, which go into the completion record.
 #[derive(Clone)]
-pub(crate) struct Uploads(Cache<String, Arc<Record>>);
+pub(crate) struct Uploads {
+    records: Cache<String, Arc<Record>>,
+    stream_headers: Cache<(String, u32), (StoredETag, StreamHeader)>,
+}
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(CACHED_MAX).build())
+        Self { records: Cache::new(CACHED_MAX), stream_headers: Cache::new(STREAM_HEADERS_MAX) }
     }
 }
 
 impl Uploads {
     /// Keeps the record of an upload that was just begun here.
     pub(super) async fn keep(&self, staging: &Staging, record: Record) {
-        self.0.insert(staging.id().to_owned(), Arc::new(record)).await;
+        self.records.insert(staging.id().to_owned(), Arc::new(record)).await;
+    }
+
+    /// Remembers the stream header of a part that was just stored.
+    pub(crate) async fn keep_header(&self, staging: &Staging, number: u32, etag: &StoredETag, header: StreamHeader) {
+        self.stream_headers.insert((staging.id().to_owned(), number), (etag.clone(), header)).await;
+    }
+
+    /// The stream header of a part, if this replica stored it.
+    pub(super) async fn header(&self, staging: &Staging, number: u32, etag: &StoredETag) -> Option<StreamHeader> {
+        let (kept, header) = self.stream_headers.get(&(staging.id().to_owned(), number)).await?;
+        (kept == *etag).then_some(header)
     }
 
     /// Forgets an upload that is over.
     pub(crate) async fn forget(&self, staging: &Staging) {
-        self.0.invalidate(staging.id()).await;
+        self.records.invalidate(staging.id()).await;
     }
 
     /// Opens an upload: `NoSuchUpload` if there is no record of it.
     pub(crate) async fn open(&self, scope: &Scope<'_>, name: &Name, upload_id: &str) -> S3Result<OpenUpload> {
         let (at, staging) = located(scope, name, upload_id);
-        let loaded = self.0.try_get_with(staging.id().to_owned(), load(&staging)).await;
+        let loaded = self.records.try_get_with(staging.id().to_owned(), load(&staging)).await;
         let record = loaded.map_err(|error| match Arc::try_unwrap(error) {
             Ok(error) => error.into(),
             // another request of this replica asked for it at the same time and has the cause
@@ -180,3 +195,5 @@ async fn load(staging: &Staging) -> Result<Arc<Record>, NotLoaded> {
 
 /// Records, at most about 1.5 KiB each.
 const CACHED_MAX: u64 = 10_000;
+/// Stream headers of parts, some 200 bytes each.
+const STREAM_HEADERS_MAX: u64 = 20_000;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `<id>/record` | the upload record |
 //! | `<id>/part/<number>` | a sealed part stored under 5 MiB, which may turn out to be the last |
-//! | `<id>/note/<number>/<text>` | an empty object whose name is the sealed checksum of a part, see [`Note`] |
+//! | `<id>/note/<number>/<text>` | an empty object whose name is what is known of a part, sealed, see [`Note`] |
 //!
 //! `<id>` is a digest of bucket, key and upload id, 32 hex digits; numbers have five digits, so that they list in order.
 //! What is here was sealed like everything else and is trusted no more than the rest of the backend.
@@ -24,7 +24,7 @@ use crate::backend::{
 };
 use crate::s3::checksum::{Algorithm, Kept};
 use crate::s3::errors;
-use crate::seal::{ObjectSecret, open_attributes, seal_attributes};
+use crate::seal::{ObjectSecret, StreamHeader, open_attributes, seal_attributes};
 
 /// What one open upload has in the staging bucket.
 #[derive(Clone)]
@@ -191,24 +191,27 @@ impl Staging {
 /// the name of an empty object, sealed under the upload's secret, and a list gives those of 1,000 parts at once. A part
 /// may be stored again: a note belongs to the one with its entity tag.
 ///
-/// Sealed: `u32 number || SHA-256(entity tag)[0..16] || algorithm ":" base64 value`, at most 115 bytes, so that the text
-/// stays under the 255 characters that some stores allow between two slashes.
+/// Sealed: `u32 number || SHA-256(entity tag)[0..16] || algorithm ":" base64 value [ || u8 0 || stream header ]`. The stream
+/// header of the part is left out where it would make the text longer than the 255 characters that some stores allow
+/// between two slashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     number: u32,
     etag_digest: [u8; ID_BYTES],
     algorithm: Algorithm,
     value: String,
+    stream_header: Option<StreamHeader>,
 }
 
 impl Note {
     /// The note of a part that was just stored.
-    pub(crate) fn new(number: u32, etag: &StoredETag, checksum: &Kept) -> Self {
+    pub(crate) fn new(number: u32, etag: &StoredETag, checksum: &Kept, stream_header: StreamHeader) -> Self {
         Self {
             number,
             etag_digest: digest([etag.as_str()]),
             algorithm: checksum.algorithm,
             value: checksum.value.clone(),
+            stream_header: Some(stream_header),
         }
     }
 
@@ -216,6 +219,12 @@ impl Note {
         let mut fields = self.number.to_be_bytes().to_vec();
         fields.extend_from_slice(&self.etag_digest);
         fields.extend_from_slice(format!("{}:{}", self.algorithm.name(), self.value).as_bytes());
+        if let Some(header) = self.stream_header
+            && fields.len() + HEADER_FIELD_BYTES <= NOTE_BYTES_MAX
+        {
+            fields.push(0);
+            fields.extend_from_slice(header.as_bytes());
+        }
         seal_attributes(secret, &fields).map_err(|error| errors::seal(&error))
     }
 
@@ -224,6 +233,10 @@ impl Note {
         let fields = open_attributes(secret, text).ok()?;
         let (number, rest) = fields.split_first_chunk()?;
         let (etag_digest, rest) = rest.split_first_chunk()?;
+        let (rest, stream_header) = match rest.split_last_chunk::<HEADER_FIELD_BYTES>() {
+            Some((rest, [0, header @ ..])) => (rest, StreamHeader::parse(header).ok()),
+            Some(_) | None => (rest, None),
+        };
         let (algorithm, value) = std::str::from_utf8(rest).ok()?.split_once(':')?;
         let algorithm = Algorithm::parse(&ChecksumAlgorithm::from(algorithm.to_owned())).ok()?;
         Some(Self {
@@ -231,17 +244,28 @@ impl Note {
             etag_digest: *etag_digest,
             algorithm,
             value: value.to_owned(),
+            stream_header,
         })
     }
 }
 
-/// The checksum of a stored part, from the notes of its upload, which ascend by number.
+/// The checksum of a stored part, from the notes of its upload.
 pub(super) fn checksum_of(notes: &[Note], number: u32, etag: &StoredETag) -> Option<Kept> {
+    let note = note_of(notes, number, etag)?;
+    Some(Kept { algorithm: note.algorithm, value: note.value.clone(), composite: false })
+}
+
+/// The stream header of a stored part, from the notes of its upload.
+pub(super) fn stream_header_of(notes: &[Note], number: u32, etag: &StoredETag) -> Option<StreamHeader> {
+    note_of(notes, number, etag)?.stream_header
+}
+
+/// The note of a stored part among those of its upload, which ascend by number.
+fn note_of<'a>(notes: &'a [Note], number: u32, etag: &StoredETag) -> Option<&'a Note> {
     let from = notes.partition_point(|note| note.number < number);
     let etag_digest = digest([etag.as_str()]);
     let mut same = notes.get(from..)?.iter().take_while(|note| note.number == number);
-    let note = same.find(|note| note.etag_digest == etag_digest)?;
-    Some(Kept { algorithm: note.algorithm, value: note.value.clone(), composite: false })
+    same.find(|note| note.etag_digest == etag_digest)
 }
 
 /// A body that is at hand.
@@ -304,6 +328,9 @@ fn digest<const N: usize>(fields: [&str; N]) -> [u8; ID_BYTES] {
 /// The name of the record under its upload's id.
 pub(super) const RECORD: &str = "record";
 const ID_BYTES: usize = 16;
+/// What makes 255 characters once it is sealed.
+const NOTE_BYTES_MAX: usize = 135;
+const HEADER_FIELD_BYTES: usize = 1 + StreamHeader::BYTES;
 const PAGE_MAX: u32 = 1_000;
 const RECORD_BYTES_MAX: u64 = 64 * 1024;
 /// A part that is staged is stored in less.

@@ -18,7 +18,8 @@ use crate::s3::multipart::{Record, staging};
 use crate::s3::scope::Scope;
 use crate::s3::{errors, metadata};
 use crate::seal::{
-    Completion, Envelope, Kind, ObjectSecret, PartNumber, PartSealer, PartTable, PlainLen, SealError, geometry,
+    Completion, Envelope, Kind, ObjectSecret, PartNumber, PartSealer, PartTable, PlainLen, SealError, StreamHeader,
+    geometry,
 };
 
 /// Seals a body as the one part of an object and stores it.
@@ -70,13 +71,14 @@ impl Work {
         let bytes = geometry::part_sealed(plain_len).map_err(|_| s3_error!(EntityTooLarge))?.bytes();
         let number = PartNumber::new(1).map_err(|error| errors::seal(&error))?;
         let sealer = PartSealer::new(&self.secret, number, plain_len).map_err(|error| errors::seal(&error))?;
+        let stream_header = *sealer.stream_header();
         let kept = Arc::new(OnceLock::new());
         let inspector = Inspector { verifier, kept: Arc::clone(&kept) };
         let body = SealedBody { bytes, stream: seal(plain, plain_bytes, sealer, inspector), late_metadata: None };
         let part = |number| PartRef { upload: self.at.clone(), number };
         let first = scope.backend().put_part(&part(1), body).await.map_err(errors::backend)?;
         let kept: Option<Kept> = kept.get().cloned();
-        let record = self.record(number, plain_len, kept.clone())?;
+        let record = self.record((number, plain_len), stream_header, kept.clone())?;
         let record = crate::s3::multipart::held(record.into());
         let last = scope.backend().put_part(&part(2), record).await.map_err(errors::backend)?;
         let parts = vec![(1, first), (2, last)];
@@ -86,13 +88,13 @@ impl Work {
     }
 
     /// The completion part.
-    fn record(&self, number: PartNumber, plain: PlainLen, kept: Option<Kept>) -> S3Result<Vec<u8>> {
+    fn record(&self, part: (PartNumber, PlainLen), header: StreamHeader, kept: Option<Kept>) -> S3Result<Vec<u8>> {
         let attributes = Attributes { checksum: kept, ..Attributes::default() }.to_bytes()?;
-        let sealed = |number| -> Result<_, SealError> {
-            let table = PartTable::from_parts(vec![(number, plain)])?;
-            Completion::seal(&self.secret, &self.envelope, &table, &attributes)
+        let sealed = || -> Result<_, SealError> {
+            let table = PartTable::from_parts(vec![part])?;
+            Completion::seal_with(&self.secret, &self.envelope, &table, &attributes, &[Some(header)])
         };
-        sealed(number).map(crate::seal::CompletionRecord::into_part).map_err(|error| errors::seal(&error))
+        sealed().map(crate::seal::CompletionRecord::into_part).map_err(|error| errors::seal(&error))
     }
 }
 

@@ -124,3 +124,41 @@ fn a_single_envelope_completes_nothing() {
     let (envelope, secret) = envelope(Kind::Single);
     assert_eq!(Completion::seal(&secret, &envelope, &table([(1, 1)]), b"").err(), Some(SealError::WrongKind));
 }
+
+#[test]
+fn stream_headers_come_back_in_order_where_they_were_known() {
+    let (envelope, secret) = envelope(Kind::Multipart);
+    let table = table([(1, 10), (2, 10), (5, 3)]);
+    let header = StreamHeader::generate().unwrap();
+    let record = Completion::seal_with(&secret, &envelope, &table, b"sums", &[None, Some(header)]).unwrap();
+    let opened = open(&secret, &table, record.as_bytes()).unwrap();
+    assert_eq!((opened.stream_headers(), opened.attributes()), (&[None, Some(header)][..], &b"sums"[..]));
+    let plain = Completion::seal_with(&secret, &envelope, &table, b"sums", &[None, None]).unwrap();
+    assert_eq!(open(&secret, &table, plain.as_bytes()).unwrap().stream_headers(), []);
+}
+
+#[test]
+fn stream_headers_that_find_no_room_are_left_out() {
+    let (envelope, secret) = envelope(Kind::Multipart);
+    let headers: Vec<_> = (0..9_000).map(|_| Some(StreamHeader::generate().unwrap())).collect();
+    let attributes = [1; Completion::ATTRIBUTES_BYTES_MAX];
+    for (parts, held) in [(9_000, 359), (900, 0)] {
+        let irregular = |n: u32| if parts == 900 { u64::from(n) } else { 7 };
+        let table = table((1..=parts).map(|n| (n, irregular(n))));
+        let record = Completion::seal_with(&secret, &envelope, &table, &attributes, &headers).unwrap();
+        assert_eq!(open(&secret, &table, record.as_bytes()).unwrap().stream_headers().len(), held);
+        // the least room of a last part
+        let layout = crate::seal::geometry::part_sealed(PlainLen::new((5 << 20) - 16_441)).unwrap();
+        assert!(layout.bytes() < 5 << 20 && record.as_bytes().len() <= 16 * (1_024 - 81));
+    }
+}
+
+#[test]
+fn more_stream_headers_than_parts_are_refused() {
+    let (envelope, secret) = envelope(Kind::Multipart);
+    let table = table([(1, 10)]);
+    let header = Some(StreamHeader::generate().unwrap());
+    let record = Completion::seal_with(&secret, &envelope, &table, b"", &[header, header]).unwrap();
+    let opened = open(&secret, &table, record.as_bytes());
+    assert_eq!(opened.unwrap_err(), OpenError::Completion("stream headers"));
+}

@@ -48,7 +48,11 @@ fn a_range_from_a_first_segment_brings_its_headers_along() {
     let span = table.span(PlainRange::new(100_000, 100_000).unwrap()).unwrap();
     assert_eq!(
         span,
-        PartsSpan { stored: Span { stored_first: 116_440, stored_bytes: 16 + 65_536 }, stream_header_first: None }
+        PartsSpan {
+            stored: Span { stored_first: 116_440, stored_bytes: 16 + 65_536 },
+            stream_header_first: None,
+            first_index: 1
+        }
     );
 }
 
@@ -57,7 +61,7 @@ fn a_range_from_a_later_segment_needs_the_stream_header() {
     let table = table(&[(1, 100_000), (2, 100_000)]);
     let span = table.span(PlainRange::new(199_999, 199_999).unwrap()).unwrap();
     let stored = Span { stored_first: 116_440 + 16 + 65_536, stored_bytes: 100_000 - 65_480 + 16 };
-    assert_eq!(span, PartsSpan { stored, stream_header_first: Some(116_440 + 16) });
+    assert_eq!(span, PartsSpan { stored, stream_header_first: Some(116_440 + 16), first_index: 1 });
 }
 
 #[test]

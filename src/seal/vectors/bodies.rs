@@ -7,8 +7,8 @@ use bytes::BytesMut;
 
 use super::file::VectorFile;
 use crate::seal::{
-    Binding, Completion, Envelope, Kind, ObjectSecret, PartTable, PlainLen, Seed, SingleSealer, TenantKey,
-    place_record,
+    Binding, Completion, Envelope, Kind, ObjectSecret, PartTable, PlainLen, Seed, SingleSealer, StreamHeader,
+    TenantKey, place_record,
     random::fixed,
     testing::{number, part, sample},
 };
@@ -48,6 +48,7 @@ pub(super) fn make() -> Files {
     ] {
         multipart(&mut files, label, parts, own_part);
     }
+    stream_headers(&mut files);
     attempts(&mut files);
     many_runs(&mut files);
     wrapped(&mut files, "single-1");
@@ -89,6 +90,30 @@ fn single(files: &mut Files, label: &str, bytes: usize) {
     });
     let piece = format!("{label}.bin 0 {}", body.len());
     put(files, label, &good(&envelope, bytes).and("stream", header.to_metadata()).and("piece", piece));
+    files.insert(format!("{label}.bin"), body);
+}
+
+/// A record that has the stream headers of the first and the last of three parts.
+fn stream_headers(files: &mut Files) {
+    let (label, shape) = ("multipart-stream-headers", [(1, 70_000), (2, 65_481), (3, 10)]);
+    let (envelope, mut stored) = parts(label, &shape, false);
+    let secret = envelope.open(&tenant_key(1), &name()).unwrap();
+    let known = |part: &Vec<u8>| StreamHeader::parse(&part[16..56]).ok();
+    let headers = [known(&stored[0]), None, known(&stored[2])];
+    let table = PartTable::from_parts(shape.map(|(n, bytes)| (number(n), PlainLen::new(bytes as u64)))).unwrap();
+    let record = fixed::with("record with stream headers", || {
+        Completion::seal_with(&secret, &envelope, &table, b"{}", &headers).unwrap()
+    });
+    // in place of the record that is there, which is shorter
+    let last = stored.last_mut().unwrap();
+    let first = last.len() - record.as_bytes().len();
+    last[first..].copy_from_slice(record.as_bytes());
+    let body = stored.concat();
+    let vector = good(&envelope, shape.iter().map(|part| part.1).sum())
+        .and("stored-parts", stored.len())
+        .and("piece", format!("{label}.bin 0 {}", body.len()));
+    put(files, label, &vector);
+    put(files, &format!("{label}-range"), &vector.with("range", "69000-135480").with("released", 66_481));
     files.insert(format!("{label}.bin"), body);
 }
 

@@ -25,6 +25,24 @@ fn requests_are_counted_by_operation_and_class() {
 }
 
 #[test]
+fn requests_to_the_store_are_counted_once_there_are_any() {
+    let metrics = Metrics::new("1");
+    assert!(!metrics.text(&[]).contains("sealgate_backend_requests_total{"));
+    metrics.backend_call("PutObject", Some(503), Duration::from_secs(2));
+    metrics.backend_call("PutObject", None, Duration::from_secs(2));
+    metrics.backend_call("SomethingNew", Some(200), Duration::from_secs(2));
+    let text = metrics.text(&[]);
+    for line in [
+        "sealgate_backend_requests_total{operation=\"PutObject\",outcome=\"5xx\"} 1",
+        "sealgate_backend_requests_total{operation=\"PutObject\",outcome=\"none\"} 1",
+        "sealgate_backend_requests_total{operation=\"Other\",outcome=\"2xx\"} 1",
+        "sealgate_backend_request_duration_seconds_count{operation=\"PutObject\"} 2",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+}
+
+#[test]
 fn what_is_told_replaces_what_was_told_before() {
     let metrics = Metrics::new("1");
     metrics.tell(&table::UPSTREAM, [(label("upstream", "kms"), 1.0)]);
@@ -49,6 +67,7 @@ fn every_metric_of_the_table_is_registered() {
         metrics.tell(described, [(Labels::new(), 1.0)]);
     }
     metrics.request(&ended("GetObject", 200));
+    metrics.backend_call("GetObject", None, Duration::from_secs(1));
     let text = metrics.text(&[
         (&table::NETWORK, label("direction", "received"), 1),
         (&table::CONFIG_RELOADS, label("result", "ok"), 1),

@@ -14,16 +14,16 @@ use crate::backend::contract::{body, body_of, collect, pattern};
 use crate::backend::{BackendError, Metadata, StoredRange, WriteConditions};
 
 /// What the store does with one connection after it has read a request's head.
-type Script = fn(&mut TcpStream, attempt: u32);
+pub(super) type Script = fn(&mut TcpStream, attempt: u32);
 
 /// Serves each connection by the script; counts them.
-struct Faulty {
+pub(super) struct Faulty {
     address: SocketAddr,
     attempts: Arc<AtomicU32>,
 }
 
 impl Faulty {
-    fn new(script: Script) -> Self {
+    pub(super) fn new(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, attempts) = (listener.local_addr().unwrap(), Arc::new(AtomicU32::new(0)));
         let counted = Arc::clone(&attempts);
@@ -42,18 +42,21 @@ impl Faulty {
         Self { address, attempts }
     }
 
-    async fn store(&self) -> S3Store {
-        let mut settings = settings(&self.address.to_string(), "id", "secret");
-        settings.timeouts = Timeouts {
+    pub(super) async fn store(&self) -> S3Store {
+        S3Store::new(self.settings()).await.unwrap()
+    }
+
+    pub(super) fn settings(&self) -> S3Settings {
+        let timeouts = Timeouts {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_millis(300),
             copy: Duration::from_millis(300),
             idle: Duration::from_millis(300),
         };
-        S3Store::new(settings).await.unwrap()
+        S3Settings { timeouts, ..settings(&self.address.to_string(), "id", "secret") }
     }
 
-    fn attempts(&self) -> u32 {
+    pub(super) fn attempts(&self) -> u32 {
         self.attempts.load(Ordering::SeqCst)
     }
 }
@@ -71,16 +74,17 @@ fn read_head(stream: &mut TcpStream) -> bool {
     true
 }
 
-fn say(stream: &mut TcpStream, text: &str) {
+pub(super) fn say(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).ok();
 }
 
 /// Reads on until the other side has enough.
-fn listen_on(stream: &mut TcpStream) {
+pub(super) fn listen_on(stream: &mut TcpStream) {
     std::io::copy(stream, &mut std::io::sink()).ok();
 }
 
-const HEAD: &str = "ETag: \"0123456789abcdef0123456789abcdef\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+pub(super) const HEAD: &str =
+    "ETag: \"0123456789abcdef0123456789abcdef\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
 
 fn object() -> ObjectRef {
     ObjectRef { bucket: BucketName::new("b"), key: "k".to_owned(), version_id: None }
@@ -90,7 +94,7 @@ fn get_request(range: Option<StoredRange>) -> GetRequest {
     GetRequest { object: object(), range, conditions: ReadConditions::default() }
 }
 
-fn put_request() -> PutRequest {
+pub(super) fn put_request() -> PutRequest {
     PutRequest {
         bucket: BucketName::new("b"),
         key: "k".to_owned(),
@@ -262,4 +266,15 @@ async fn the_wrong_keys_are_not_the_clients_fault() {
     })
     .await;
     assert!(matches!(got, Err(BackendError::Unavailable(_))), "{got:?}");
+}
+
+#[tokio::test]
+async fn an_error_tells_what_the_store_calls_the_request() {
+    let got = read(|stream, _| {
+        say(stream, "HTTP/1.1 500 Oh\r\nx-amz-request-id: STORE-7\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        listen_on(stream);
+    })
+    .await;
+    let Err(BackendError::Unavailable(error)) = got else { panic!("{got:?}") };
+    assert!(error.to_string().contains("STORE-7"), "{error}");
 }
