@@ -71,7 +71,7 @@ impl Completion {
     ///
     /// # Errors
     /// [`SealError::WrongKind`] for an envelope of a single object, [`SealError::AttributesTooLong`] over 400 bytes,
-    /// [`SealError::Randomness`].
+    /// [`SealError::ZeroInAttributes`] where they are no text, [`SealError::Randomness`].
     pub fn seal(
         secret: &ObjectSecret,
         at_upload: &Envelope,
@@ -100,8 +100,10 @@ impl Completion {
         if attributes.len() > Self::ATTRIBUTES_BYTES_MAX {
             return Err(too_long);
         }
-        let has_headers = stream_headers.iter().any(Option::is_some);
-        let mut fields = vec![if has_headers { VERSION_WITH_HEADERS } else { VERSION }];
+        if attributes.contains(&HEADERS_FOLLOW) {
+            return Err(SealError::ZeroInAttributes);
+        }
+        let mut fields = vec![VERSION];
         fields.extend_from_slice(at_upload.as_bytes());
         fields.extend_from_slice(&parts.total().bytes().to_be_bytes());
         fields.extend_from_slice(&parts.client_parts().to_be_bytes());
@@ -117,11 +119,10 @@ impl Completion {
             }
             Ok(_) | Err(_) => fields.extend_from_slice(&UNLISTED.to_be_bytes()),
         }
+        let headers = headers_field(stream_headers, FIELDS_BYTES_MAX.saturating_sub(fields.len() + attributes.len()));
+        let attributes = [attributes, &headers].concat();
         fields.extend_from_slice(&u16::try_from(attributes.len()).map_err(|_| too_long)?.to_be_bytes());
-        fields.extend_from_slice(attributes);
-        if has_headers {
-            append_headers(&mut fields, stream_headers);
-        }
+        fields.extend_from_slice(&attributes);
 
         let mut record = seal_whole(secret, AAD, &fields)?;
         let record_bytes = u32::try_from(record.len()).map_err(|_| SealError::NoRoomForRecord)?;
@@ -200,8 +201,7 @@ impl Completion {
     /// all the same.
     fn parse(fields: &[u8]) -> Result<Self, OpenError> {
         let mut fields = Fields(fields);
-        let [version] = fields.take()?;
-        if ![VERSION, VERSION_WITH_HEADERS].contains(&version) {
+        if fields.take::<1>()? != [VERSION] {
             return Err(OpenError::Completion("version"));
         }
         let at_upload = Envelope::parse(&fields.take::<{ Envelope::BYTES }>()?)?;
@@ -220,15 +220,15 @@ impl Completion {
             }
             _ => return Err(OpenError::Completion("count of runs")),
         };
-        let attribute_bytes = usize::from(u16::from_be_bytes(fields.take()?));
-        let is_short = attribute_bytes <= Self::ATTRIBUTES_BYTES_MAX;
-        let split = fields.0.split_at_checked(attribute_bytes).filter(|_| is_short);
-        let (attributes, rest) = split.ok_or(OpenError::Completion("attributes"))?;
-        let stream_headers = match (version, rest) {
-            (VERSION, []) => Vec::new(),
-            (VERSION, _) => return Err(OpenError::Completion("attributes")),
-            (_, rest) => Fields(rest).headers(summary.client_parts)?,
-        };
+        if usize::from(u16::from_be_bytes(fields.take()?)) != fields.0.len() {
+            return Err(OpenError::Completion("attributes"));
+        }
+        let mut halves = fields.0.splitn(2, |&byte| byte == HEADERS_FOLLOW);
+        let (attributes, headers) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+        if attributes.len() > Self::ATTRIBUTES_BYTES_MAX {
+            return Err(OpenError::Completion("attributes"));
+        }
+        let stream_headers = parse_headers(headers, summary.client_parts)?;
         Ok(Self { at_upload, summary, parts, attributes: attributes.to_vec(), stream_headers })
     }
 }
@@ -287,17 +287,27 @@ pub(super) fn record_in(tail: &[u8]) -> Result<&[u8], OpenError> {
     Ok(record)
 }
 
-/// As many headers as a record has room for in the smallest place that it may have; zeros where one is not known.
-fn append_headers(fields: &mut Vec<u8>, stream_headers: &[Option<StreamHeader>]) {
-    let room = FIELDS_BYTES_MAX.saturating_sub(fields.len() + size_of::<u16>());
-    let count = u16::try_from(stream_headers.len().min(room / StreamHeader::BYTES)).unwrap_or(0);
-    fields.extend_from_slice(&count.to_be_bytes());
-    for header in stream_headers.iter().take(count.into()) {
-        match header {
-            Some(header) => fields.extend_from_slice(header.as_bytes()),
-            None => fields.extend_from_slice(&[0; StreamHeader::BYTES]),
-        }
+/// The mark and as many headers as `room` bytes take; zeros where one is not known, nothing where none is.
+fn headers_field(stream_headers: &[Option<StreamHeader>], room: usize) -> Vec<u8> {
+    let count = stream_headers.len().min(room.saturating_sub(size_of::<u16>() + 1) / StreamHeader::BYTES);
+    let taken = stream_headers.iter().take(count);
+    if taken.clone().all(Option::is_none) {
+        return Vec::new();
     }
+    let unknown = [0; StreamHeader::BYTES];
+    let mut field = vec![HEADERS_FOLLOW];
+    taken.for_each(|header| field.extend_from_slice(header.as_ref().map_or(&unknown, StreamHeader::as_bytes)));
+    field
+}
+
+/// What [`headers_field`] wrote behind its mark.
+fn parse_headers(bytes: &[u8], client_parts: u32) -> Result<Vec<Option<StreamHeader>>, OpenError> {
+    let headers = bytes.chunks_exact(StreamHeader::BYTES);
+    let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);
+    if count > client_parts || !headers.remainder().is_empty() {
+        return Err(OpenError::Completion("stream headers"));
+    }
+    Ok(headers.map(|bytes| StreamHeader::parse(bytes).ok()).collect())
 }
 
 /// What is left to read.
@@ -310,15 +320,6 @@ impl Fields<'_> {
         Ok(*field)
     }
 
-    /// Stream headers, to the end of the fields.
-    fn headers(&mut self, client_parts: u32) -> Result<Vec<Option<StreamHeader>>, OpenError> {
-        let count = u16::from_be_bytes(self.take()?);
-        if u32::from(count) > client_parts || self.0.len() != usize::from(count) * StreamHeader::BYTES {
-            return Err(OpenError::Completion("stream headers"));
-        }
-        Ok(self.0.chunks_exact(StreamHeader::BYTES).map(|bytes| StreamHeader::parse(bytes).ok()).collect())
-    }
-
     fn run(&mut self) -> Result<Run, OpenError> {
         let first = PartNumber::new(u32::from_be_bytes(self.take()?)).map_err(|_| OpenError::Completion("runs"))?;
         let count = u32::from_be_bytes(self.take()?);
@@ -329,8 +330,8 @@ impl Fields<'_> {
 const AAD: &[u8] = b"sealgate/1 completion";
 const MAGIC: [u8; 4] = *b"SGC1";
 const VERSION: u8 = 1;
-/// Stream headers follow the attributes.
-const VERSION_WITH_HEADERS: u8 = 2;
+/// What parts the attributes, which are text, from the stream headers behind them.
+const HEADERS_FOLLOW: u8 = 0;
 /// The most fields of a record: 900 runs and the longest attributes. Such a record fits into the zeros of a last part.
 const FIELDS_BYTES_MAX: usize = 175 + 16 * 900 + 2 + Completion::ATTRIBUTES_BYTES_MAX;
 const RUNS_MAX: u16 = 900;

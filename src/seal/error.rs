@@ -43,6 +43,9 @@ pub enum SealError {
         /// as given
         bytes: usize,
     },
+    /// the attributes of a completion record are text: behind a zero byte stand stream headers
+    #[error("attributes with a zero byte are no text")]
+    ZeroInAttributes,
     /// the place for the completion record is missing, taken or too small
     #[error("no room for the completion record")]
     NoRoomForRecord,

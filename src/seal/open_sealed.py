@@ -54,7 +54,7 @@ def open_parts(file, size, secret):
         file.seek(at); header = file.read(16); require(len(header) == 16 and header[:4] == b"SGP1", "malformed part header")
         parts.append((at, header)); at += struct.unpack(">Q", header[8:])[0] + OVERHEAD
     listed = sha256(b"".join(header[4:] for _, header in parts)) == fields[141:173] and total == at - count * OVERHEAD
-    require(fields[0] in (1, 2) and listed and size - at in (0, OVERHEAD), "parts differ from the completion record")
+    require(fields[0] == 1 and listed and size - at in (0, OVERHEAD), "parts differ from the completion record")
     for (first, header), end in zip(parts, [part[0] for part in parts[1:]] + [size - 16 - length]):
         plain, segment = struct.unpack(">Q", header[8:])[0], SEGMENT
         while segments(plain, segment) > SLOTS: segment *= 2

@@ -162,3 +162,10 @@ fn more_stream_headers_than_parts_are_refused() {
     let opened = open(&secret, &table, record.as_bytes());
     assert_eq!(opened.unwrap_err(), OpenError::Completion("stream headers"));
 }
+
+#[test]
+fn attributes_that_would_be_taken_for_stream_headers_are_refused() {
+    let (envelope, secret) = envelope(Kind::Multipart);
+    let sealed = Completion::seal(&secret, &envelope, &table([(1, 1)]), b"a\0b");
+    assert_eq!(sealed.err(), Some(SealError::ZeroInAttributes));
+}
