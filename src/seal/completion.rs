@@ -294,9 +294,10 @@ fn headers_field(stream_headers: &[Option<StreamHeader>], room: usize) -> Vec<u8
     if taken.clone().all(Option::is_none) {
         return Vec::new();
     }
-    let unknown = [0; StreamHeader::BYTES];
     let mut field = vec![HEADERS_FOLLOW];
-    taken.for_each(|header| field.extend_from_slice(header.as_ref().map_or(&unknown, StreamHeader::as_bytes)));
+    for header in taken {
+        field.extend_from_slice(&header.map_or([0; StreamHeader::BYTES], |header| *header.as_bytes()));
+    }
     field
 }
 
