@@ -94,9 +94,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Finds out what the store lacks, with objects of its own in the bucket `scratch`, so that nothing is promised that it
     /// does not hold to.
-    async fn learn(&self, _scratch: &BucketName) -> Result<()> {
-        Ok(())
-    }
+    async fn learn(&self, scratch: &BucketName) -> Result<()>;
 
     /// Whether [`Backend::forward`] leads anywhere.
     fn forwards(&self) -> bool;

@@ -287,6 +287,10 @@ impl Backend for LocalStore {
         self.read(move |snapshot| list_uploads::page(snapshot, &request)).await
     }
 
+    async fn learn(&self, _: &BucketName) -> Result<()> {
+        Ok(())
+    }
+
     fn forwards(&self) -> bool {
         false
     }

@@ -144,12 +144,11 @@ impl Probe<'_> {
             Some(known) => known,
             None => refuses(self.upload(if_absent()).await.map(drop))?,
         };
-        let conditional_deletes = match conditional_deletes {
-            Some(known) => known,
-            None => {
-                let deleted = self.store.object_deleted(&self.object(), if_other().if_match).await;
-                refuses(deleted.map(drop))?
-            }
+        let conditional_deletes = if let Some(known) = conditional_deletes {
+            known
+        } else {
+            let deleted = self.store.object_deleted(&self.object(), if_other().if_match).await;
+            refuses(deleted.map(drop))?
         };
         let part_counts = match part_counts {
             Some(known) => known,
