@@ -28,6 +28,7 @@ use crate::config::watch::Watcher;
 use crate::config::{self, Config, Loaded, Store};
 use crate::edge::{self, RequestId, S3Handler};
 use crate::keys::first_start::{Generated, first_start};
+use crate::keys::remote::Teller;
 use crate::s3::{self, Gateway, sweep_hourly};
 use crate::telemetry::Metrics;
 use crate::telemetry::log::RecentLines;
@@ -82,6 +83,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         following.spawn(live.clone().run());
     }
     following.spawn(reload.run());
+    following.spawn(live.clone().tell_of(teller(&config, &operation)));
     let rules = auth_rules(&config);
     let gateway = Gateway::new(backend, live.keys, staging);
     let forward = gateway.forward();
@@ -175,6 +177,16 @@ async fn create_staging(backend: &dyn Backend, staging: &BucketName) -> anyhow::
 
 fn auth_rules(config: &Config) -> auth::Rules {
     auth::Rules { sigv2_presigned: config.auth.allow_sigv2_presigned }
+}
+
+/// What the Coordinator is told of this gateway.
+fn teller(config: &Config, operation: &Operation) -> Teller {
+    Teller {
+        cluster: config.cluster.name.clone(),
+        pod: config.cluster.pod.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        config_digest: operation.config_digest(),
+    }
 }
 
 /// Tells on standard output where the gateway is, and how to use it if nothing was configured.

@@ -33,6 +33,7 @@ use zeroize::Zeroize as _;
 
 use crate::keys::access::AccessKeys;
 use crate::keys::fragment::{Fragments, FragmentsError};
+use crate::keys::secret::SecretText;
 use crate::keys::settings::KeySettings;
 use crate::telemetry::audit;
 pub use backend::{BackendSettings, Store};
@@ -40,7 +41,7 @@ pub use duration::{DurationError, GoDuration};
 pub use error::{ConfigError, Problem};
 pub use operation::{Listen, Logging, TlsFiles};
 use raw::RawConfig;
-pub use sections::{Auth, Limits};
+pub use sections::{Auth, Cluster, Limits};
 pub use source::FilePath;
 
 /// What the gateway runs with.
@@ -48,6 +49,8 @@ pub use source::FilePath;
 pub struct Config {
     /// how tenants' encryption keys are found
     pub keys: KeySettings,
+    /// which gateways belong together
+    pub cluster: Cluster,
     /// the access keys; none configured: one is generated at the first start, for the tenant `default`
     pub access_keys: Option<AccessKeys>,
     /// where sealed objects are stored
@@ -81,6 +84,7 @@ impl Config {
             listen: self.listen.clone(),
             audit: self.audit.clone(),
             logging: self.logging.clone(),
+            cluster: self.cluster.clone(),
             mode: discriminant(&self.keys),
             has_access_keys: self.access_keys.is_some(),
         }
@@ -94,6 +98,7 @@ pub struct Fixed {
     listen: Listen,
     audit: Option<audit::Settings>,
     logging: Logging,
+    cluster: Cluster,
     mode: Discriminant<KeySettings>,
     has_access_keys: bool,
 }
@@ -107,6 +112,7 @@ impl Fixed {
             ("listen", self.listen != other.listen),
             ("audit", self.audit != other.audit),
             ("telemetry", self.logging != other.logging),
+            ("cluster", self.cluster != other.cluster),
             ("crypto.mode", self.mode != other.mode),
             ("tenants", self.has_access_keys != other.has_access_keys),
         ];
@@ -202,10 +208,11 @@ impl Reading {
         if environment("TENANT_ENCRYPTION_KEY_MODE").is_some() {
             self.warnings.push("TENANT_ENCRYPTION_KEY_MODE is set but no longer used; crypto.mode says it".into());
         }
-        let raw = checked(merged)?;
+        let mut raw = checked(merged)?;
+        self.snapshot_key(&mut raw, environment);
         let effective = serde_json::to_string_pretty(&raw).unwrap_or_default();
         let fragments = self.fragments(&raw, environment);
-        let config = self.config(raw, fragments);
+        let config = self.config(raw, fragments, environment);
         ConfigError::unless_empty(std::mem::take(&mut self.problems))?;
         let Some(config) = config else { return Err(Problem::Missing { path: "crypto".into() }.into()) };
         let (files, warnings) = (std::mem::take(&mut self.files), std::mem::take(&mut self.warnings));
@@ -230,6 +237,18 @@ impl Reading {
         self.digest.update((text.len() as u64).to_be_bytes());
         self.digest.update(text);
         self.files.push(path.to_owned());
+    }
+
+    /// The environment's key of the snapshot, where the files have none.
+    fn snapshot_key(&mut self, raw: &mut RawConfig, environment: Environment<'_>) {
+        if let Some(crypto) = &mut raw.crypto
+            && crypto.snapshot_file.is_some()
+            && crypto.snapshot_key.is_none()
+            && let Some(text) = environment(SNAPSHOT_KEY_VARIABLE)
+        {
+            self.digest.update(text.as_bytes());
+            crypto.snapshot_key = Some(SecretText::new(text));
+        }
     }
 
     /// The fragments of the file and of the environment together.
@@ -260,7 +279,7 @@ impl Reading {
         })
     }
 
-    fn config(&mut self, mut raw: RawConfig, fragments: Fragments) -> Option<Config> {
+    fn config(&mut self, mut raw: RawConfig, fragments: Fragments, environment: Environment<'_>) -> Option<Config> {
         let problems = &mut self.problems;
         let keys = crypto::convert(&raw, fragments, problems);
         let backend = backend::convert(&mut raw.backend, problems);
@@ -269,6 +288,7 @@ impl Reading {
         let logging = operation::logging(&raw.telemetry, problems);
         let limits = sections::limits(&raw.limits, problems);
         let auth = sections::auth(&raw.auth);
+        let cluster = sections::cluster(&raw.cluster, environment, problems);
         let access_keys = raw.tenants.take().map(|tenants| tenants::convert(tenants, problems));
         let is_shared = backend.as_ref().is_some_and(|backend| matches!(backend.store, Store::S3(_)));
         let is_generated = matches!(keys, Some(KeySettings::Generated));
@@ -285,7 +305,17 @@ impl Reading {
         if period.is_some_and(|period| period.get() < PERIOD_WARN) {
             self.warnings.push("crypto.update_period is under 10s; 1h is a good choice".into());
         }
-        Some(Config { keys: keys?, access_keys, backend: backend?, listen: listen?, limits, auth, audit, logging })
+        Some(Config {
+            keys: keys?,
+            cluster,
+            access_keys,
+            backend: backend?,
+            listen: listen?,
+            limits,
+            auth,
+            audit,
+            logging,
+        })
     }
 
     /// Secrets belong into the other file, which fewer can read.
@@ -349,6 +379,8 @@ fn wipe(value: Value) {
 
 /// The variable that can hold the JSON of customer fragments, where no file can be mounted.
 pub const FRAGMENTS_VARIABLE: &str = "SEALGATE_CUSTOMER_FRAGMENTS";
+/// The variable that can hold `crypto.snapshot_key`.
+pub const SNAPSHOT_KEY_VARIABLE: &str = "SEALGATE_SNAPSHOT_KEY";
 const FRAGMENTS_FILE: &str = "/opt/fragments/customer_fragments.json";
 const PERIOD_WARN: Duration = Duration::from_secs(10);
 

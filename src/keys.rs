@@ -11,6 +11,7 @@
 //! - [`ring`]: every tenant's encryption keys at one moment
 //! - [`seeds`]: the seeds of a tenant and the keys derived from them; [`fragment`]: what customers add to them
 //! - [`access`]: the access keys that requests are signed with
+//! - [`snapshot`]: the ring over a restart while nobody can be asked
 //! - [`first_start`]: what is generated when nothing is configured
 //! - [`counts`]: what all that came to
 //! - [`settings`]: what the configuration says of keys
@@ -32,6 +33,7 @@ pub mod ring;
 pub mod secret;
 pub mod seeds;
 pub mod settings;
+pub mod snapshot;
 pub mod source;
 #[cfg(test)]
 mod testing;
@@ -88,6 +90,13 @@ impl Keys {
             last_cycle: ArcSwapOption::empty(),
             counts: Counts::default(),
         }
+    }
+
+    /// The same, beginning with a ring that an earlier run kept.
+    #[must_use]
+    pub fn beginning_with(self, ring: KeyRing) -> Self {
+        self.ring.store(Arc::new(ring));
+        self
     }
 
     /// The keys as they are now.

@@ -164,6 +164,13 @@ impl FromStr for Cidr {
 
 impl fmt::Debug for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Cidr {
+    /// As it can be read again.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ones = self.mask.count_ones();
         match u32::try_from(self.network) {
             Ok(v4) if self.v4 => write!(f, "{}/{}", std::net::Ipv4Addr::from(v4), ones.saturating_sub(96)),

@@ -1,11 +1,20 @@
-//! The sealed format by its sources, and what the targets share: a key, a reader of instructions, changes to bodies.
+//! The sealed format and the reading of KMIP by their sources, and what the targets share: a key, a reader of
+//! instructions, changes to bodies.
 
 #[path = "../../src"]
 mod product {
+    /// What of it does no IO.
+    pub mod kmip {
+        pub mod error;
+        mod fields;
+        pub mod lookup;
+        pub mod messages;
+        pub mod ttlv;
+    }
     pub mod seal;
 }
 
-pub use product::seal;
+pub use product::{kmip, seal};
 use seal::{Binding, Seed, TenantKey};
 
 /// One tenant for all targets; derived once.

@@ -15,8 +15,10 @@ use crate::keys::Keys;
 use crate::keys::access::{AccessKeys, LiveAccessKeys};
 use crate::keys::configured::ConfiguredKeys;
 use crate::keys::first_start::Generated;
+use crate::keys::fragment::Fragments;
 use crate::keys::refresh::{Refresher, SystemClock};
-use crate::keys::remote::RemoteKeys;
+use crate::keys::remote::{RemoteKeys, Teller};
+use crate::keys::ring::KeyRing;
 use crate::keys::settings::KeySettings;
 use crate::keys::source::KeySource;
 
@@ -40,6 +42,14 @@ impl Source {
         match self {
             Self::Configured(configured) => Arc::clone(configured) as _,
             Self::Remote(remote) => Arc::clone(remote) as _,
+        }
+    }
+
+    /// What an earlier run kept.
+    fn restore(&self) -> Option<KeyRing> {
+        match self {
+            Self::Configured(_) => None,
+            Self::Remote(remote) => remote.restore(),
         }
     }
 
@@ -72,24 +82,46 @@ impl LiveKeys {
         let access_keys = Arc::new(LiveAccessKeys::new(access_keys));
         let settings = std::mem::replace(&mut config.keys, KeySettings::Generated);
         let (rules, period) = (settings.rules(), settings.period());
+        tell_fragments(&settings);
         let source = match settings {
             KeySettings::RemoteMultiKeys(settings) => {
+                tracing::info!(
+                    "keys of private tenants lie in the kms: what it loses nobody can open; have a backup of it"
+                );
                 Source::Remote(Arc::new(RemoteKeys::new(*settings, Arc::clone(&access_keys), Arc::new(SystemClock))?))
             }
             settings @ (KeySettings::Generated | KeySettings::SingleKey { .. } | KeySettings::LocalMultiKeys(_)) => {
                 Source::Configured(Arc::new(ConfiguredKeys::new(settings, generated).context("no key to start with")?))
             }
         };
-        let keys = Arc::new(Keys::of(source.as_dyn(), Arc::new(SystemClock)));
+        let keys = Keys::of(source.as_dyn(), Arc::new(SystemClock));
+        let kept = source.restore();
+        let is_restored = kept.is_some();
+        let keys = Arc::new(match kept {
+            Some(ring) => keys.beginning_with(ring),
+            None => keys,
+        });
         let refresher = Refresher::new(Arc::clone(&keys), Arc::new(SystemClock), rules, period.unwrap_or(NEVER));
         let live = Self { keys, access_keys, source, refresher: Arc::new(refresher) };
-        live.refresher.cycle().await;
+        if is_restored {
+            // who is asked may be out, and there is something to serve with: the first cycle need not be awaited
+            live.refresher.wake();
+        } else {
+            live.refresher.cycle().await;
+        }
         Ok(live)
     }
 
     /// Keeps the keys fresh until it is dropped.
     pub(super) async fn run(self) {
         self.refresher.run().await;
+    }
+
+    /// Tells the Coordinator of this gateway until it is dropped; at once over if there is none.
+    pub(super) async fn tell_of(self, teller: Teller) {
+        if let Source::Remote(remote) = &self.source {
+            remote.tell_of(&teller, &self.keys).await;
+        }
     }
 
     /// Whether keys are asked for again and again.
@@ -105,6 +137,7 @@ impl LiveKeys {
     pub(super) async fn reload(&self, config: &mut Config) {
         let settings = std::mem::replace(&mut config.keys, KeySettings::Generated);
         let (rules, period) = (settings.rules(), settings.period());
+        tell_fragments(&settings);
         // a mode that changed counts after a restart, and so do the keys that belong to it
         if self.source.replace(settings) {
             self.refresher.set_rules(rules);
@@ -126,5 +159,15 @@ impl LiveKeys {
     }
 }
 
+/// Names the customer fragments with their fingerprints, so that copies can be compared; the values are never shown.
+fn tell_fragments(settings: &KeySettings) {
+    let held = settings.fragments().into_iter().flat_map(Fragments::iter).take(FRAGMENTS_TOLD_MAX);
+    let held: Vec<_> = held.map(|fragment| format!("{} ({})", fragment.id(), fragment.fingerprint())).collect();
+    if !held.is_empty() {
+        tracing::info!(fragments = held.join(", "), "customer fragments, by id and fingerprint");
+    }
+}
+
+const FRAGMENTS_TOLD_MAX: usize = 100;
 /// A single key changes with the configuration alone.
 const NEVER: Duration = Duration::from_hours(24 * 365 * 100);

@@ -56,6 +56,11 @@ impl InForce {
     pub(super) fn now(effective: &str) -> Self {
         Self { digest: URL_SAFE_NO_PAD.encode(Sha256::digest(effective.as_bytes())), since: SystemTime::now() }
     }
+
+    /// Gateways of one cluster show the same.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
 }
 
 /// Whether the backend answered when it was last asked. Cloning shares it.

@@ -101,6 +101,12 @@ impl Operation {
         if self.identity.is_some() { "https" } else { "http" }
     }
 
+    /// Tells the digest of the configuration in force, now and later.
+    pub(super) fn config_digest(&self) -> Box<dyn Fn() -> String + Send + Sync> {
+        let in_force = Arc::clone(&self.in_force);
+        Box::new(move || in_force.load().digest().to_owned())
+    }
+
     /// What a new configuration changes here.
     pub(super) fn followers(&self) -> Vec<Follower> {
         let (in_force, identity) = (Arc::clone(&self.in_force), self.identity.clone());

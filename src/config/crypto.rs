@@ -51,6 +51,8 @@ fn single(crypto: &RawCrypto, problems: &mut Vec<Problem>) -> Option<KeySettings
             ("crypto.kms_config", crypto.kms_config.is_some()),
             ("crypto.on_key_missing", crypto.on_key_missing.is_some()),
             ("crypto.snapshot_file", crypto.snapshot_file.is_some()),
+            ("crypto.snapshot_key", crypto.snapshot_key.is_some()),
+            ("crypto.snapshot_max_age", crypto.snapshot_max_age.is_some()),
         ],
         problems,
     );
@@ -84,6 +86,8 @@ fn local(crypto: &RawCrypto, fragments: Fragments, problems: &mut Vec<Problem>) 
             ("crypto.kms_config", crypto.kms_config.is_some()),
             ("crypto.on_key_missing", crypto.on_key_missing.is_some()),
             ("crypto.snapshot_file", crypto.snapshot_file.is_some()),
+            ("crypto.snapshot_key", crypto.snapshot_key.is_some()),
+            ("crypto.snapshot_max_age", crypto.snapshot_max_age.is_some()),
         ],
         problems,
     );

@@ -30,6 +30,8 @@ pub(super) struct RawConfig {
     /// The service that knows the tenants, for `remote-multi-keys`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) coordinator: Option<RawCoordinator>,
+    /// Which gateways belong together.
+    pub(super) cluster: RawCluster,
     /// Who may use the gateway. Without it there is one tenant, `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tenants: Option<Vec<RawTenant>>,
@@ -45,6 +47,21 @@ pub(super) struct RawConfig {
     pub(super) audit: RawAudit,
     /// Logs.
     pub(super) telemetry: RawTelemetry,
+}
+
+/// Which gateways belong together: those of one cluster run with the same configuration.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Cluster")]
+pub(super) struct RawCluster {
+    /// The cluster's name: 1 to 128 letters, digits, `-`, `_` and `.`.
+    pub(super) name: String,
+}
+
+impl Default for RawCluster {
+    fn default() -> Self {
+        Self { name: "default".into() }
+    }
 }
 
 /// How tenants' encryption keys are found. Which fields apply depends on `mode`.
@@ -80,9 +97,17 @@ pub(super) struct RawCrypto {
     /// What a definite "no such key" of the KMS does to a key that was good: `keep` (default) or `revoke`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) on_key_missing: Option<String>,
-    /// A file that keeps the keys, sealed, over a restart while the Coordinator or the KMS is out.
+    /// A file that keeps keys and tenants, sealed, over a restart while the Coordinator or the KMS is out. Only in
+    /// `remote-multi-keys`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) snapshot_file: Option<String>,
+    /// What the snapshot is sealed with: base64 of at least 32 bytes, for the snapshot alone. The environment variable
+    /// `SEALGATE_SNAPSHOT_KEY` stands in for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) snapshot_key: Option<SecretText>,
+    /// A snapshot whose keys the Coordinator last confirmed longer ago than this is not used; 168h if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) snapshot_max_age: Option<GoDuration>,
 }
 
 /// The keys of one tenant: a base64 seed, or versions of it.

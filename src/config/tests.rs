@@ -1,5 +1,6 @@
 //! The whole way from files to a configuration; the messages here are documented and must not change.
 
+mod keeping;
 mod operation;
 
 use std::fs;

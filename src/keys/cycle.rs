@@ -147,6 +147,11 @@ impl Cycle {
         self.builder.confirmed();
     }
 
+    /// The source has told of every tenant there is.
+    pub fn whole(&mut self) {
+        self.builder.whole();
+    }
+
     /// A tenant is gone.
     pub fn gone(&mut self, tenant: &TenantId) {
         self.builder.forget(tenant);

@@ -215,6 +215,16 @@ pub enum FragmentDifference {
     },
 }
 
+impl FragmentDifference {
+    /// The fragment that differs.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Missing { id } | Self::Other { id } | Self::Surplus { id } => id,
+        }
+    }
+}
+
 /// Why fragments cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FragmentsError {

@@ -88,18 +88,22 @@ impl Refresher {
         self.rules.store(Arc::new(rules));
     }
 
-    /// The period, more or less a tenth of it.
     fn next_wait(&self) -> Duration {
-        let nanos = self.period_nanos.load(Ordering::Relaxed);
-        let spread = nanos / 5;
-        let mut random = [0; 8];
-        // without randomness replicas may ask together, which is no reason not to ask
-        if getrandom::fill(&mut random).is_err() {
-            return Duration::from_nanos(nanos);
-        }
-        let share = (u128::from(u64::from_be_bytes(random)) * u128::from(spread)) >> 64;
-        Duration::from_nanos((nanos - spread / 2).saturating_add(u64::try_from(share).unwrap_or(0)))
+        varied(Duration::from_nanos(self.period_nanos.load(Ordering::Relaxed)))
     }
+}
+
+/// The period, more or less a tenth of it.
+pub(super) fn varied(period: Duration) -> Duration {
+    let nanos = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX);
+    let spread = nanos / 5;
+    let mut random = [0; 8];
+    // without randomness replicas may ask together, which is no reason not to ask
+    if getrandom::fill(&mut random).is_err() {
+        return period;
+    }
+    let share = (u128::from(u64::from_be_bytes(random)) * u128::from(spread)) >> 64;
+    Duration::from_nanos((nanos - spread / 2).saturating_add(u64::try_from(share).unwrap_or(0)))
 }
 
 /// Where time comes from.

@@ -10,16 +10,20 @@
 //! The KMS is never asked for a public tenant. No seed stays here: what is remembered is how far the Coordinator was
 //! followed (epoch and revision, which never go back) and which tenants are private.
 
+mod again;
 mod following;
+mod heartbeat;
+mod keeping;
 mod settings;
 mod telling;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use super::access::LiveAccessKeys;
 use super::coordinator::{Client, CoordinatorError, Page};
@@ -31,8 +35,11 @@ use super::source::{KeyError, KeySource};
 use crate::coordinator_api::TenantStatus;
 use crate::kmip;
 use crate::tenant::TenantId;
+pub use heartbeat::Teller;
+use keeping::Keeping;
 pub use settings::RemoteSettings;
 use telling::wire_keys;
+pub(super) use telling::{Noted, access_key as wire_access_key};
 
 /// The Coordinator, the Secret and the KMS as one source.
 pub struct RemoteKeys {
@@ -46,6 +53,9 @@ pub struct RemoteKeys {
     waiting: Mutex<Option<Page>>,
     /// how often in a row the Coordinator could not be asked
     failures: AtomicU32,
+    keeping: Mutex<Keeping>,
+    /// rung when a cycle is in force
+    changed_status: Notify,
 }
 
 /// What is remembered of the Coordinator's word.
@@ -54,8 +64,11 @@ struct Known {
     position: Option<Position>,
     /// the list has to be read again
     must_list: bool,
-    /// private tenants and the customer fragments of their seeds
-    private: HashMap<TenantId, Option<String>>,
+    /// tenants that are asked for once more, each by itself
+    again: HashSet<TenantId>,
+    noted: Noted,
+    /// when the Coordinator last said what holds, Unix seconds
+    told_at: u64,
 }
 
 /// How far the Coordinator was followed.
@@ -98,6 +111,8 @@ impl RemoteKeys {
             known: Mutex::default(),
             waiting: Mutex::default(),
             failures: AtomicU32::new(0),
+            keeping: Mutex::default(),
+            changed_status: Notify::new(),
         }
     }
 
@@ -115,10 +130,7 @@ impl RemoteKeys {
         if let Some(client) = client {
             self.client.store(Arc::new(client));
         }
-        // seeds are not kept: keys with another fragment have to be told anew
-        if !before.fragments.differences(&settings.fragments).is_empty() {
-            self.known().must_list = true;
-        }
+        self.ask_again_for(&before.fragments.differences(&settings.fragments));
         self.settings.store(Arc::new(settings));
         Ok(())
     }
@@ -131,6 +143,10 @@ impl RemoteKeys {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keeping(&self) -> MutexGuard<'_, Keeping> {
+        self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Option<Page>> {
@@ -165,8 +181,11 @@ impl RemoteKeys {
         }
         if told.zero_knowledge {
             let private = PrivateTenant { id: tenant.clone(), fragment_id: told.fragment_id };
-            self.known().private.insert(tenant.clone(), private.fragment_id.clone());
+            self.known().noted.private.insert(tenant.clone(), private.fragment_id.clone());
             return Ok(Asked::Private(private));
+        }
+        if let Some(fragment) = &told.fragment_id {
+            self.known().noted.fragmented.insert(tenant.clone(), fragment.clone());
         }
         let seeds = wire_keys(told).map_err(|reason| failed(reason.into()))?;
         Ok(Asked::Public(seeds.derive(tenant, &settings.fragments)?))
@@ -204,6 +223,9 @@ impl KeySource for RemoteKeys {
             Ok(told) => told.clone(),
             Err(_) => Vec::new(),
         };
+        if followed.is_ok() {
+            self.ask_again(cycle, &settings).await;
+        }
         let private = match cycle.extent() {
             Extent::News => told,
             Extent::All => {
@@ -212,7 +234,7 @@ impl KeySource for RemoteKeys {
                     id: id.clone(),
                     fragment_id: fragment_id.clone(),
                 };
-                known.private.iter().map(tenant).collect()
+                known.noted.private.iter().map(tenant).collect()
             }
         };
         self.private(cycle, &settings, private).await;
@@ -223,11 +245,14 @@ impl KeySource for RemoteKeys {
         self.news().await
     }
 
-    async fn installed(&self, _ring: &KeyRing, _extent: Extent) {}
+    async fn installed(&self, ring: &KeyRing, _extent: Extent) {
+        self.changed_status.notify_one();
+        self.keep(ring).await;
+    }
 
     async fn look_up(&self, tenant: &TenantId) -> Result<(TenantKeys, SourceKind), KeyError> {
         let settings = self.settings.load_full();
-        let private = self.known().private.get(tenant).cloned();
+        let private = self.known().noted.private.get(tenant).cloned();
         let private = match private {
             Some(fragment_id) => PrivateTenant { id: tenant.clone(), fragment_id },
             None => match self.asked(tenant, &settings).await? {

@@ -105,6 +105,16 @@ impl KeyRing {
         self.own(tenant).is_some()
     }
 
+    /// Every tenant's own keys, with where they came from and when they were confirmed, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = (TenantId, &TenantKeys, SourceKind, u32)> {
+        self.entries().map(|(id, found)| (id, found.keys, found.source, found.fresh_at))
+    }
+
+    /// The tenants that the default key must not serve.
+    pub(super) fn withheld(&self) -> impl Iterator<Item = &TenantId> {
+        self.withheld.iter()
+    }
+
     fn own(&self, tenant: &TenantId) -> Option<Found<'_>> {
         if !self.late.is_empty()
             && let Some(late) = self.late.get(tenant)

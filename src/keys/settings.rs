@@ -78,6 +78,16 @@ impl KeySettings {
         }
     }
 
+    /// The customer fragments that this gateway holds, if the mode knows of any.
+    #[must_use]
+    pub fn fragments(&self) -> Option<&Fragments> {
+        match self {
+            Self::Generated | Self::SingleKey { .. } => None,
+            Self::LocalMultiKeys(local) => Some(&local.fragments),
+            Self::RemoteMultiKeys(remote) => Some(&remote.fragments),
+        }
+    }
+
     /// The ring to start with. `generated` is what the first start made; needed for [`KeySettings::Generated`] alone.
     #[must_use]
     pub fn first_ring(&self, generated: Option<&Generated>, now: SystemTime) -> FirstRing {

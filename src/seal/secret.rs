@@ -89,12 +89,27 @@ impl TenantKey {
     #[must_use]
     pub fn from_seed(seed: &Seed) -> Self {
         let digest = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(seed.expose())));
-        let secret = StaticSecret::from(*digest);
+        Self::from_secret(StaticSecret::from(*digest))
+    }
+
+    fn from_secret(secret: StaticSecret) -> Self {
         let public = PublicKey::from(&secret);
         let id = Sha256::new().chain_update(b"sealgate/1 key id").chain_update(public.as_bytes()).finalize();
         let mut key_id = [0; 8];
         key_id.copy_from_slice(&id[..8]);
         Self { secret, public, id: KeyId(key_id) }
+    }
+
+    /// The pair whose secret half an earlier run kept ([`TenantKey::expose`]).
+    #[must_use]
+    pub fn from_kept(secret: &[u8; 32]) -> Self {
+        Self::from_secret(StaticSecret::from(*secret))
+    }
+
+    /// The secret half, for a keeper that seals it. The seed cannot be had from it.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        self.secret.as_bytes()
     }
 
     /// Whether this is the key of `seed`; far cheaper than deriving it again, and in constant time.

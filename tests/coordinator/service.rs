@@ -125,6 +125,13 @@ impl Service {
         (self.process, self.address) = launch(self.folder.path(), &self.start).unwrap();
     }
 
+    /// Starts it again over what it left, at the address that it had.
+    #[allow(dead_code, reason = "the tests of gateways need it")]
+    pub(crate) fn resume(&mut self) {
+        let start = self.start.clone().with(&["--listen", &self.address.to_string()]);
+        (self.process, self.address) = launch(self.folder.path(), &start).unwrap();
+    }
+
     /// A call with the gateway's token.
     pub(crate) fn get(&self, path: &str) -> Response {
         self.call("GET", path, &self.gateway, &[], "")

@@ -23,19 +23,25 @@ pub(crate) struct Served {
     process: Child,
     address: SocketAddr,
     versions: u32,
+    pod: String,
 }
 
 impl Served {
     /// Starts one over an empty store.
     pub(crate) fn start(config: &Value, secret: &Value) -> Self {
+        Self::start_as("pod", config, secret)
+    }
+
+    /// Starts one with this name in its cluster.
+    pub(crate) fn start_as(pod: &str, config: &Value, secret: &Value) -> Self {
         let folder = tempfile::Builder::new().prefix("keys").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         for name in ["data", "home", "config", "secret"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         mount(&folder.path().join("config"), 1, &config.to_string());
         mount(&folder.path().join("secret"), 1, &secret.to_string());
-        let (process, address) = launch(folder.path());
-        Self { folder, process, address, versions: 1 }
+        let (process, address) = launch(folder.path(), pod);
+        Self { folder, process, address, versions: 1, pod: pod.to_owned() }
     }
 
     /// Replaces the Secret as the kubelet does.
@@ -48,7 +54,7 @@ impl Served {
     pub(crate) fn restart(&mut self) {
         self.signal("TERM");
         assert!(self.process.wait().unwrap().success());
-        (self.process, self.address) = launch(self.folder.path());
+        (self.process, self.address) = launch(self.folder.path(), &self.pod);
     }
 
     /// Sends a signal to the program.
@@ -161,7 +167,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 fn secret_of(tenant: &str) -> String {
-    format!("the secret of {tenant}")
+    format!("the-secret-of-{tenant}")
 }
 
 fn mount(folder: &Path, version: u32, text: &str) {
@@ -177,12 +183,13 @@ fn mount(folder: &Path, version: u32, text: &str) {
     }
 }
 
-fn launch(folder: &Path) -> (Child, SocketAddr) {
+fn launch(folder: &Path, pod: &str) -> (Child, SocketAddr) {
     let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
     let mut process = Command::new(env!("CARGO_BIN_EXE_sealgate"))
         .args(["serve", "--listen", "127.0.0.1:0", "--data", "data"])
         .args(["--config", "config/application.json", "--secret", "secret/application.json"])
         .env_clear()
+        .env("POD_NAME", pod)
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -202,7 +209,7 @@ fn launch(folder: &Path) -> (Child, SocketAddr) {
     (process, address)
 }
 
-fn files_under(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_under(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,16 +1,18 @@
 //! Clients upload and download without one error while keys rotate, the KMS and the Coordinator die and return, the
 //! Secret is swapped, and tenants come and go.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::json;
 
-use crate::coordinator::ScriptedCoordinator;
-use crate::served::{Served, call, get, put, seed, until};
+use crate::served::{Served, call, files_under, get, local, put, seed, signer, until};
 use crate::server::{Server, seed_text};
-use crate::walk_through::{configmap, private_tenant, public_tenant, secret};
+use crate::service::done;
+use crate::walk_through::{add_private, add_public, configmap, coordinator, secret};
 
+const KEY_ID: &str = "x-amz-server-side-encryption-aws-kms-key-id";
 const PRIVATE: &str = "67f1adf3-08e5-4eea-94e3-e611f263c87b";
 
 /// What clients have done so far.
@@ -44,11 +46,11 @@ impl Load {
 
 #[test]
 fn clients_see_no_error_while_everything_around_them_changes() {
-    let mut coordinator = ScriptedCoordinator::start();
+    let mut coordinator = coordinator();
     let mut kms = Server::start();
     let uid = kms.register(PRIVATE, &seed_text(2));
-    coordinator.tell(public_tenant("public", 1));
-    coordinator.tell(private_tenant(PRIVATE));
+    add_public(&coordinator, "public", 1);
+    add_private(&coordinator, PRIVATE);
     let secret = secret(&kms);
     let mut gateway = Served::start(&configmap(&coordinator, "1s"), &secret);
     for tenant in ["public", PRIVATE] {
@@ -64,11 +66,10 @@ fn clients_see_no_error_while_everything_around_them_changes() {
             })
             .collect();
         load.go_on();
-        let mut rotated = public_tenant("public", 1);
-        rotated["keys"] = json!([
-            {"version": 2, "seed": seed(3), "primary": true}, {"version": 1, "seed": seed(1), "primary": false},
-        ]);
-        coordinator.tell(rotated);
+        let key_id = || gateway.call("public", put("/bucket/rotated", b"body")).header(KEY_ID).to_owned();
+        let before = key_id();
+        done(coordinator.change("POST", "/v1/tenants/public/keys:rotate", &json!({"seed": seed(3)})));
+        until("the rotated key", || key_id() != before);
         load.go_on();
         // another seed in the KMS: the old one goes on opening
         kms.order(&json!({"op": "destroy", "uid": uid}));
@@ -78,19 +79,21 @@ fn clients_see_no_error_while_everything_around_them_changes() {
         kms.end();
         gateway.has_logged("periodical update: failed to get key for tenant");
         load.go_on();
-        coordinator.stop();
+        coordinator.kill();
         gateway.has_logged("error asking the coordinator");
         load.go_on();
         kms.restart();
         coordinator.resume();
         for number in 0..20u8 {
-            coordinator.tell(public_tenant(&format!("guest{number}"), 100 + number));
+            add_public(&coordinator, &format!("guest{number:02}"), 100 + number);
         }
         until("a guest", || gateway.call("guest19", put("/bucket", b"")).status == 200);
-        coordinator.delete("guest19");
+        done(coordinator.call("DELETE", "/v1/tenants/guest19", &coordinator.admin, &[("if-match", "*")], ""));
         until("no guest", || gateway.call("guest19", get("/bucket")).status == 403);
         let mut swapped = secret.clone();
-        swapped["crypto"]["retired_keys_max"] = 4.into();
+        swapped["crypto"]["tenant_keys"] = json!({PRIVATE: {"keys": [
+            {"version": 2, "seed": seed(5), "primary": true}, {"version": 1, "seed": seed(4)},
+        ]}});
         gateway.swap_secret(&swapped.to_string());
         gateway.has_logged("the new configuration is in force");
         load.go_on();
@@ -99,4 +102,28 @@ fn clients_see_no_error_while_everything_around_them_changes() {
             client.join().unwrap();
         }
     });
+}
+
+#[test]
+fn an_upload_that_began_before_a_rotation_ends_under_the_key_that_it_began_with() {
+    let mut gateway = Served::start(&json!({}), &local(&json!({"anna": seed(1)}), &["anna"]));
+    gateway.call("anna", put("/bucket", b"")).succeeds();
+    let before = gateway.call("anna", put("/bucket/old", b"old")).header(KEY_ID).to_owned();
+    let stored = files_under(&gateway.file("data")).len();
+    let body = vec![7; 400_000];
+    let upload = signer("anna").sign(put("/bucket/slow", &body), gateway.address());
+    let address = gateway.address();
+    let answer = upload.send_with(address, |stream| {
+        stream.write_all(&body[..300_000])?;
+        until("the upload to begin", || files_under(&gateway.file("data")).len() > stored);
+        let rotated = json!({"anna": {"keys": [
+            {"version": 2, "seed": seed(2), "primary": true}, {"version": 1, "seed": seed(1)},
+        ]}});
+        gateway.swap_secret(&local(&rotated, &["anna"]).to_string());
+        until("another key", || call(address, "anna", put("/bucket/new", b"new")).header(KEY_ID) != before);
+        stream.write_all(&body[300_000..])
+    });
+    assert_eq!(answer.header(KEY_ID), before);
+    answer.succeeds();
+    assert!(gateway.call("anna", get("/bucket/slow")).succeeds() == body);
 }

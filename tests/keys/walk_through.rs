@@ -5,30 +5,39 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::coordinator::ScriptedCoordinator;
 use crate::served::{Served, access_key, get, put, seed, until};
 use crate::server::{Server, seed_text};
+use crate::service::{Service, Start, done};
 
 const PRIVATE: &str = "67f1adf3-08e5-4eea-94e3-e611f263c87b";
 const LATER: &str = "0b51f7a2-5c0f-4b0e-9a5e-1f6f0a3f7c11";
 
-pub(crate) fn public_tenant(id: &str, byte: u8) -> Value {
-    json!({
-        "id": id, "zero_knowledge": false, "bucket_prefix": format!("{id}-"), "access_keys": [access_key(id)],
-        "keys": [{"version": 1, "seed": seed(byte), "primary": true}],
-    })
+/// A Coordinator without tenants.
+pub(crate) fn coordinator() -> Service {
+    let service = Service::start(Start::on_sqlite());
+    fs::write(service.path("token"), &service.gateway).unwrap();
+    service
 }
 
-pub(crate) fn private_tenant(id: &str) -> Value {
-    json!({
-        "id": id, "zero_knowledge": true, "bucket_prefix": format!("{}-", &id[..8]), "access_keys": [access_key(id)],
-    })
+/// Makes a public tenant with a seed of this byte.
+pub(crate) fn add_public(coordinator: &Service, id: &str, byte: u8) {
+    let spec = json!({"key_seed": seed(byte), "bucket_prefix": format!("{id}-"), "access_keys": [access_key(id)]});
+    done(coordinator.create(id, &spec));
 }
 
-pub(crate) fn configmap(coordinator: &ScriptedCoordinator, period: &str) -> Value {
+/// Makes a private tenant, whose seed the Coordinator does not know.
+pub(crate) fn add_private(coordinator: &Service, id: &str) {
+    let prefix = format!("{}-", &id[..8]);
+    done(
+        coordinator
+            .create(id, &json!({"zero_knowledge": true, "bucket_prefix": prefix, "access_keys": [access_key(id)]})),
+    );
+}
+
+pub(crate) fn configmap(coordinator: &Service, period: &str) -> Value {
     json!({
         "crypto": {"mode": "remote-multi-keys", "update_period": period},
-        "coordinator": {"url": coordinator.url()},
+        "coordinator": {"url": format!("http://{}", coordinator.address()), "token_file": coordinator.path("token")},
         "redis": {"left": "alone"},
     })
 }
@@ -45,11 +54,11 @@ pub(crate) fn secret(kms: &Server) -> Value {
 
 #[test]
 fn the_guide_works_step_by_step() {
-    let coordinator = ScriptedCoordinator::start();
+    let coordinator = coordinator();
     let mut kms = Server::start();
     kms.register(PRIVATE, &seed_text(2));
-    coordinator.tell(public_tenant("public", 1));
-    coordinator.tell(private_tenant(PRIVATE));
+    add_public(&coordinator, "public", 1);
+    add_private(&coordinator, PRIVATE);
     let gateway = Served::start(&configmap(&coordinator, "1s"), &secret(&kms));
     gateway.has_logged("Starting Keys Client update routine");
 
@@ -74,24 +83,30 @@ fn the_guide_works_step_by_step() {
     }
 
     // a new private tenant has to wait for the KMS, and nothing of it is stored
-    coordinator.tell(private_tenant(LATER));
+    add_private(&coordinator, LATER);
     until("the new tenant's access key", || gateway.call(LATER, put("/later", b"")).status == 200);
     let refused = gateway.call(LATER, put("/later/object", b"body"));
     refused.is_error(500, "InternalError");
     gateway.call(LATER, get("/later/object")).is_error(404, "NoSuchKey");
+    let put_object = ["s3api", "put-object", "--bucket", "later", "--key", "object", "--body", "plain"];
+    let refused = gateway.aws(LATER, &put_object).fails();
+    assert!(refused.contains("InternalError"), "{refused}");
 
     // the KMS is back: it works, without a restart
     kms.restart();
     kms.register(LATER, &seed_text(3));
     until("the new tenant's key", || gateway.call(LATER, put("/later/object", b"body")).status == 200);
     assert_eq!(gateway.call(LATER, get("/later/object")).succeeds(), b"body");
+    gateway.aws(LATER, &["s3", "cp", "plain", "s3://later/cat"]).succeeds();
+    gateway.aws(LATER, &["s3", "cp", "s3://later/cat", "back"]).succeeds();
+    assert!(fs::read(gateway.file("back")).unwrap() == plain);
 }
 
 #[test]
 fn a_private_tenant_that_the_kms_does_not_know_is_refused_in_the_documented_words() {
-    let coordinator = ScriptedCoordinator::start();
+    let coordinator = coordinator();
     let kms = Server::start();
-    coordinator.tell(private_tenant(PRIVATE));
+    add_private(&coordinator, PRIVATE);
     let gateway = Served::start(&configmap(&coordinator, "1h"), &secret(&kms));
     gateway.call(PRIVATE, put("/bucket", b"")).succeeds();
     gateway.call(PRIVATE, put("/bucket/object", b"body")).is_error(500, "InternalError");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -43,6 +43,8 @@ pub(crate) struct Script {
     pub(crate) is_down: bool,
     /// the path and query of every request
     pub(crate) asked: Vec<String>,
+    /// the heartbeats of gateways: cluster and pod, status
+    pub(crate) statuses: Vec<(String, Value)>,
     revision: u64,
 }
 
@@ -57,6 +59,7 @@ impl ScriptedCoordinator {
             speaks_lines: true,
             is_down: false,
             asked: Vec::new(),
+            statuses: Vec::new(),
             revision: 0,
         };
         let shared = Shared { script: Arc::new(Mutex::new(script)), revision: watch::channel(0).0 };
@@ -124,6 +127,7 @@ impl ScriptedCoordinator {
                 let routes = Router::new()
                     .route("/v1/tenants", get(tenants))
                     .route("/v1/tenants/{id}", get(tenant))
+                    .route("/v1/gateways/{cluster}/{pod}/status", post(status))
                     .with_state(shared);
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 tokio::select! {
@@ -181,6 +185,19 @@ async fn tenant(State(shared): State<Shared>, Path(id): Path<String>, headers: H
         Some((_, tenant)) => axum::Json(tenant.clone()).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+async fn status(
+    State(shared): State<Shared>,
+    Path((cluster, pod)): Path<(String, String)>,
+    headers: HeaderMap,
+    axum::Json(status): axum::Json<Value>,
+) -> Response {
+    if let Some(refusal) = shared.refusal(format!("/v1/gateways/{cluster}/{pod}/status"), &headers) {
+        return refusal;
+    }
+    shared.script.lock().unwrap().statuses.push((format!("{cluster}/{pod}"), status));
+    StatusCode::NO_CONTENT.into_response()
 }
 
 impl Shared {

@@ -1,6 +1,8 @@
 //! `remote-multi-keys`: the Coordinator, the KMS, and the seeds of private tenants.
 
-use super::{REMOTE, missing, refuse, tenant_keys, update_period};
+use std::time::Duration;
+
+use super::{REMOTE, missing, refuse, seed, tenant_keys, update_period};
 use crate::config::error::Problem;
 use crate::config::raw::{RawConfig, RawCoordinator, RawCrypto, RawKms};
 use crate::keys::coordinator::CoordinatorSettings;
@@ -8,6 +10,7 @@ use crate::keys::cycle::CycleRules;
 use crate::keys::fragment::Fragments;
 use crate::keys::remote::RemoteSettings;
 use crate::keys::settings::{KeySettings, RETIRED_KEYS_MAX};
+use crate::keys::snapshot::SnapshotSettings;
 use crate::kmip::{self, PrivateKeyPem, TIMEOUT_DEFAULT, TlsConfig};
 use crate::tenant::TenantId;
 
@@ -34,6 +37,7 @@ pub(super) fn convert(
         }
     };
     let retired_keys_max = crypto.retired_keys_max.map_or(RETIRED_KEYS_MAX, |max| max as usize);
+    let snapshot = snapshot(crypto, &raw.cluster.name, problems);
     let coordinator = coordinator(raw.coordinator.as_ref(), problems);
     Some(KeySettings::RemoteMultiKeys(Box::new(RemoteSettings {
         period: period?,
@@ -42,8 +46,31 @@ pub(super) fn convert(
         tenants: tenants.into_iter().collect(),
         fragments,
         coordinator: coordinator?,
+        snapshot,
         kms: kms?,
     })))
+}
+
+/// Where keys are kept over a restart. The key is one of its own: whoever has it and the file has the keys.
+fn snapshot(crypto: &RawCrypto, cluster: &str, problems: &mut Vec<Problem>) -> Option<SnapshotSettings> {
+    let Some(file) = crypto.snapshot_file.as_ref().filter(|file| !file.is_empty()) else {
+        for (path, is_given) in [
+            ("crypto.snapshot_key", crypto.snapshot_key.is_some()),
+            ("crypto.snapshot_max_age", crypto.snapshot_max_age.is_some()),
+        ] {
+            if is_given {
+                problems.push(value(path, "needs crypto.snapshot_file"));
+            }
+        }
+        return None;
+    };
+    let Some(key) = crypto.snapshot_key.as_ref().filter(|key| !key.is_empty()) else {
+        missing("crypto.snapshot_key", problems);
+        return None;
+    };
+    let key = seed(key).map_err(|reason| problems.push(value("crypto.snapshot_key", &reason))).ok()?;
+    let age_max = crypto.snapshot_max_age.map_or(SNAPSHOT_AGE_MAX, super::super::duration::GoDuration::get);
+    Some(SnapshotSettings { file: file.into(), key, age_max, cluster: cluster.to_owned() })
 }
 
 fn coordinator(raw: Option<&RawCoordinator>, problems: &mut Vec<Problem>) -> Option<CoordinatorSettings> {
@@ -126,5 +153,7 @@ fn value(path: &str, reason: &str) -> Problem {
     Problem::Value { path: path.into(), reason: reason.into() }
 }
 
+/// A week: longer than any outage that is not noticed.
+const SNAPSHOT_AGE_MAX: Duration = Duration::from_hours(168);
 /// TLS 1.3, then the TLS 1.2 suites with ECDHE and AES-GCM or ChaCha20-Poly1305 (IANA TLS parameters).
 const CIPHER_SUITES: [u16; 9] = [0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca8, 0xcca9];

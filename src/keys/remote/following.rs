@@ -2,7 +2,8 @@
 //!
 //! Between cycles a request waits at the Coordinator for news (long poll). While it cannot be asked, the wait doubles
 //! from one second to one minute, varied by half, so that replicas do not return together. The list is read again
-//! after 410 Gone, after another epoch, and when fragments changed.
+//! after 410 Gone, after another epoch, and after a restart over a snapshot. Changes are put in force some thousand at a
+//! time and a list is told page by page, so that neither is ever held as a whole.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::{Known, Position, RemoteKeys, RemoteSettings};
 use crate::keys::coordinator::{CoordinatorError, Page};
 use crate::keys::cycle::{Cycle, Extent};
 use crate::keys::kmip::PrivateTenant;
+use crate::keys::settings::unix_seconds;
 
 impl RemoteKeys {
     /// Tells the cycle what the Coordinator says, and puts its access keys in force; gives the private tenants that it
@@ -40,6 +42,7 @@ impl RemoteKeys {
             },
         }?;
         self.failures.store(0, Ordering::Relaxed);
+        self.known().told_at = unix_seconds(self.clock.now()).into();
         Ok(followed)
     }
 
@@ -61,10 +64,11 @@ impl RemoteKeys {
                 return Err(CoordinatorError::Moved);
             }
         }
-        let (told, access_keys, private) = telling.finish_list();
+        let (told, access_keys, noted) = telling.finish_list();
         self.access_keys.tell(access_keys);
         tracing::info!(epoch = position.epoch, revision = position.revision, "read the coordinator's list");
-        *self.known() = Known { position: Some(position), must_list: false, private };
+        // the list told all anew, those with other fragments among them
+        *self.known() = Known { position: Some(position), noted, ..Known::default() };
         Ok(told)
     }
 
@@ -77,21 +81,25 @@ impl RemoteKeys {
         let client = self.client.load_full();
         let mut telling = Telling::of_changes(&self.access_keys.told());
         let mut page = self.waiting().take();
-        loop {
+        let has_more = loop {
             let next = match page.take() {
                 Some(page) => Some(page),
                 None => client.changes(&position.epoch, position.revision, None).await?,
             };
-            let Some(next) = next else { break };
+            let Some(next) = next else { break false };
             position = follows(&position, &next)?;
-            let more = next.more;
-            telling.collect(next);
-            if !more {
-                break;
+            let has_more = next.more;
+            telling.collect(cycle, next);
+            if !has_more || telling.len() >= CHANGES_MAX {
+                break has_more;
             }
+        };
+        if has_more {
+            cycle.unchanged();
+        } else {
+            cycle.confirmed();
         }
-        cycle.confirmed();
-        let (told, access_keys) = telling.finish_changes(cycle, settings, &mut self.known().private);
+        let (told, access_keys) = telling.finish_changes(cycle, settings, &mut self.known().noted);
         self.access_keys.tell(access_keys);
         self.known().position = Some(position);
         Ok(told)
@@ -170,6 +178,8 @@ fn backoff(failures: u32) -> Duration {
     longest.mul_f64(0.5 + f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX) / 2.0)
 }
 
+/// So many changes are put in force together; the rest follows in a cycle of its own.
+const CHANGES_MAX: usize = 10_000;
 /// How long the Coordinator may hold a poll.
 const POLL_WAIT: Duration = Duration::from_secs(55);
 const BACKOFF_MIN: Duration = Duration::from_secs(1);

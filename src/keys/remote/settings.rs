@@ -7,6 +7,7 @@ use crate::keys::coordinator::CoordinatorSettings;
 use crate::keys::cycle::CycleRules;
 use crate::keys::fragment::Fragments;
 use crate::keys::seeds::KeySet;
+use crate::keys::snapshot::SnapshotSettings;
 use crate::kmip;
 use crate::tenant::TenantId;
 
@@ -25,6 +26,8 @@ pub struct RemoteSettings {
     pub fragments: Fragments,
     /// where the Coordinator is
     pub coordinator: CoordinatorSettings,
+    /// where the keys are kept over a restart; nowhere if it is not said
+    pub snapshot: Option<SnapshotSettings>,
     /// where the KMS is
     pub kms: kmip::Config,
 }

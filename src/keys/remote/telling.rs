@@ -27,8 +27,17 @@ pub(super) struct Telling<'a> {
     cycle: &'a mut Cycle,
     settings: &'a RemoteSettings,
     access_keys: ToldList,
-    private: HashMap<TenantId, Option<String>>,
+    noted: Noted,
     told: Vec<PrivateTenant>,
+}
+
+/// What is remembered of tenants whose keys the Coordinator's word alone does not make.
+#[derive(Clone, Default)]
+pub(in crate::keys) struct Noted {
+    /// private tenants and the customer fragments of their seeds
+    pub(in crate::keys) private: HashMap<TenantId, Option<String>>,
+    /// public tenants with a customer fragment
+    pub(in crate::keys) fragmented: HashMap<TenantId, String>,
 }
 
 /// Changes, of which the last one of a tenant counts.
@@ -39,25 +48,24 @@ pub(super) struct Changes {
 
 impl<'a> Telling<'a> {
     pub(super) fn of_list(cycle: &'a mut Cycle, settings: &'a RemoteSettings) -> Self {
-        Self { cycle, settings, access_keys: ToldList::default(), private: HashMap::new(), told: Vec::new() }
+        Self { cycle, settings, access_keys: ToldList::default(), noted: Noted::default(), told: Vec::new() }
     }
 
     pub(super) fn page(&mut self, page: Page) {
-        warn_of(&page.unread);
+        warn_of(self.cycle, &page.unread);
         for tenant in page.items {
             let Some(read) = read(self.cycle, self.settings, tenant) else { continue };
-            if let Some(private) = read.private {
-                self.private.insert(private.id.clone(), private.fragment_id.clone());
-                self.told.push(private);
-            }
+            self.noted.take(&read);
+            self.told.extend(read.private);
             if !read.is_deleted {
                 self.access_keys.tenant(&read.id, &read.prefix, &read.access_keys);
             }
         }
     }
 
-    pub(super) fn finish_list(self) -> (Vec<PrivateTenant>, ToldAccessKeys, HashMap<TenantId, Option<String>>) {
-        (self.told, self.access_keys.finish(), self.private)
+    pub(super) fn finish_list(self) -> (Vec<PrivateTenant>, ToldAccessKeys, Noted) {
+        self.cycle.whole();
+        (self.told, self.access_keys.finish(), self.noted)
     }
 
     pub(super) fn of_changes(before: &Arc<ToldAccessKeys>) -> Changes {
@@ -65,26 +73,41 @@ impl<'a> Telling<'a> {
     }
 }
 
+impl Noted {
+    /// In place of what was noted of the tenant before.
+    fn take(&mut self, read: &Read) {
+        self.private.remove(&read.id);
+        self.fragmented.remove(&read.id);
+        if let Some(private) = &read.private {
+            self.private.insert(read.id.clone(), private.fragment_id.clone());
+        } else if let Some(fragment) = &read.fragment {
+            self.fragmented.insert(read.id.clone(), fragment.clone());
+        }
+    }
+}
+
 impl Changes {
-    pub(super) fn collect(&mut self, page: Page) {
-        warn_of(&page.unread);
+    pub(super) fn collect(&mut self, cycle: &mut Cycle, page: Page) {
+        warn_of(cycle, &page.unread);
         self.tenants.extend(page.items.into_iter().map(|tenant| (tenant.id.clone(), tenant)));
+    }
+
+    /// How many tenants changed so far.
+    pub(super) fn len(&self) -> usize {
+        self.tenants.len()
     }
 
     pub(super) fn finish_changes(
         mut self,
         cycle: &mut Cycle,
         settings: &RemoteSettings,
-        private: &mut HashMap<TenantId, Option<String>>,
+        noted: &mut Noted,
     ) -> (Vec<PrivateTenant>, ToldAccessKeys) {
         let mut told = Vec::new();
         for tenant in self.tenants.into_values() {
             let Some(read) = read(cycle, settings, tenant) else { continue };
-            private.remove(&read.id);
-            if let Some(tenant) = read.private {
-                private.insert(tenant.id.clone(), tenant.fragment_id.clone());
-                told.push(tenant);
-            }
+            noted.take(&read);
+            told.extend(read.private);
             if read.is_deleted {
                 self.access_keys.remove(&read.id);
             } else {
@@ -96,16 +119,18 @@ impl Changes {
 }
 
 /// A tenant that makes sense.
-struct Read {
+pub(super) struct Read {
     id: TenantId,
     prefix: BucketPrefix,
     is_deleted: bool,
     private: Option<PrivateTenant>,
+    /// the customer fragment of a public tenant
+    fragment: Option<String>,
     access_keys: Vec<AccessKey>,
 }
 
 /// Tells the cycle of a public tenant's keys; a private one's are asked for later.
-fn read(cycle: &mut Cycle, settings: &RemoteSettings, mut tenant: Tenant) -> Option<Read> {
+pub(super) fn read(cycle: &mut Cycle, settings: &RemoteSettings, mut tenant: Tenant) -> Option<Read> {
     let (id, prefix) = match tenant.check() {
         Ok(checked) => checked,
         Err(error) => {
@@ -115,7 +140,7 @@ fn read(cycle: &mut Cycle, settings: &RemoteSettings, mut tenant: Tenant) -> Opt
     };
     if tenant.status == TenantStatus::Deleted {
         cycle.gone(&id);
-        return Some(Read { id, prefix, is_deleted: true, private: None, access_keys: Vec::new() });
+        return Some(Read { id, prefix, is_deleted: true, private: None, fragment: None, access_keys: Vec::new() });
     }
     let is_active = tenant.status == TenantStatus::Active;
     let access_keys = std::mem::take(&mut tenant.access_keys);
@@ -123,13 +148,14 @@ fn read(cycle: &mut Cycle, settings: &RemoteSettings, mut tenant: Tenant) -> Opt
     if tenant.zero_knowledge {
         cycle.private(&id);
         let private = Some(PrivateTenant { id: id.clone(), fragment_id: tenant.fragment_id });
-        return Some(Read { id, prefix, is_deleted: false, private, access_keys });
+        return Some(Read { id, prefix, is_deleted: false, private, fragment: None, access_keys });
     }
+    let fragment = tenant.fragment_id.clone();
     match wire_keys(tenant) {
         Ok(seeds) => cycle.found(&id, &seeds, &settings.fragments, SourceKind::Coordinator),
         Err(reason) => refuse(cycle, id.as_str(), reason.into()),
     }
-    Some(Read { id, prefix, is_deleted: false, private: None, access_keys })
+    Some(Read { id, prefix, is_deleted: false, private: None, fragment, access_keys })
 }
 
 fn refuse(cycle: &mut Cycle, id: &str, error: Box<dyn std::error::Error + Send + Sync>) {
@@ -141,7 +167,10 @@ fn refuse(cycle: &mut Cycle, id: &str, error: Box<dyn std::error::Error + Send +
     }
 }
 
-fn warn_of(unread: &[Unread]) {
+/// What cannot be read keeps the keys that it had, and the default key does not serve it: it could be private.
+fn warn_of(cycle: &mut Cycle, unread: &[Unread]) {
+    let named = unread.iter().filter_map(|unread| TenantId::new(unread.tenant.as_deref()?).ok());
+    named.for_each(|tenant| cycle.private(&tenant));
     for Unread { tenant, reason } in unread.iter().take(WARNED_MAX) {
         tracing::warn!(tenant = tenant.as_deref().unwrap_or("?"), %reason, "the coordinator told of a tenant that makes no sense");
     }
@@ -164,7 +193,12 @@ pub(super) fn wire_keys(tenant: Tenant) -> Result<KeySet, String> {
 }
 
 /// An access key; one that makes no sense is left out, because what restricts it might not be understood.
-fn access_key(id: &TenantId, prefix: &BucketPrefix, wire: TenantAccessKey, is_active: bool) -> Option<AccessKey> {
+pub(in crate::keys) fn access_key(
+    id: &TenantId,
+    prefix: &BucketPrefix,
+    wire: TenantAccessKey,
+    is_active: bool,
+) -> Option<AccessKey> {
     let left_out = |reason: &str| {
         tracing::warn!(tenant = %id, access_key = %wire.id.escape_debug(), reason, "an access key is left out");
     };

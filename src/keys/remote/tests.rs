@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::*;
 use crate::keys::Keys;
 use crate::keys::coordinator::CoordinatorSettings;
 use crate::keys::cycle::CycleRules;
-use crate::keys::fragment::{Fragment, Fragments};
+use crate::keys::fragment::Fragments;
 use crate::keys::kmip::Kms;
 use crate::keys::refresh::Refresher;
 use crate::keys::refresh::SystemClock;
@@ -16,6 +16,11 @@ use crate::keys::seeds::KeySet;
 use crate::keys::testing::{HandClock, Log, key_id, seed, tenant};
 use crate::kmip::{KmsError, LookupError, NoSuchKey, PrivateKeyPem, TlsConfig};
 use crate::seal::{KeyId, Seed};
+
+mod beating;
+mod fragments;
+mod restarts;
+mod waits;
 
 #[path = "../../../tests/support/coordinator.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
@@ -70,6 +75,7 @@ fn settings(coordinator: &ScriptedCoordinator) -> RemoteSettings {
             cert_file: None,
             key_file: None,
         },
+        snapshot: None,
         kms: kmip::Config {
             addresses: "127.0.0.1:1".parse().unwrap(),
             timeout: Duration::from_secs(1),
@@ -90,15 +96,23 @@ fn setup_with(change: impl FnOnce(&mut RemoteSettings)) -> Setup {
     let coordinator = ScriptedCoordinator::start();
     let mut settings = settings(&coordinator);
     change(&mut settings);
+    setup_over(coordinator, ScriptedKms::default(), settings)
+}
+
+/// A gateway that has just started.
+fn setup_over(coordinator: ScriptedCoordinator, kms: ScriptedKms, settings: RemoteSettings) -> Setup {
     let rules = settings.rules;
-    let kms = ScriptedKms::default();
     let access_keys = Arc::new(LiveAccessKeys::new(crate::keys::access::AccessKeys::default()));
     let client = Client::new(&settings.coordinator).unwrap();
     let source =
         RemoteKeys::with(settings, client, KmsKeys::new(kms.clone()), Arc::clone(&access_keys), Arc::new(SystemClock));
     let source = Arc::new(source);
     let (clock, sleeps) = HandClock::new();
-    let keys = Arc::new(Keys::of(Arc::clone(&source) as _, Arc::clone(&clock) as _));
+    let keys = Keys::of(Arc::clone(&source) as _, Arc::clone(&clock) as _);
+    let keys = match source.restore() {
+        Some(ring) => Arc::new(keys.beginning_with(ring)),
+        None => Arc::new(keys),
+    };
     let period = Duration::from_hours(1);
     let refresher = Arc::new(Refresher::new(Arc::clone(&keys), Arc::clone(&clock) as _, rules, period));
     Setup { coordinator, kms, access_keys, source, keys, refresher, clock, sleeps }
@@ -359,27 +373,6 @@ async fn a_private_tenant_without_any_key_is_named_in_the_documented_words() {
     assert_eq!(log.count(line), 1, "{:?}", log.lines());
     let error = setup.keys.serving(&tenant("p")).await.unwrap_err();
     assert_eq!(error.to_string(), "key not found for private tenantID p");
-}
-
-#[tokio::test]
-async fn without_its_fragment_a_tenant_has_no_key_and_with_it_another_one() {
-    let setup = setup_with(|settings| settings.default_key = Some(tenant("d")));
-    let fragment = Fragment::generate("n", "d").unwrap();
-    let mut with_fragment = public("a", 1);
-    with_fragment["fragment_id"] = fragment.id().into();
-    setup.coordinator.tell(with_fragment);
-    setup.coordinator.tell(public("d", 9));
-    setup.refresher.cycle().await;
-    assert_eq!(setup.sealing("a"), None);
-    let text = setup.keys.serving(&tenant("a")).await.unwrap_err().to_string();
-    assert_eq!(text, format!("customer fragment `{}` is not on this gateway", fragment.id()));
-    let fragments = Fragments::parse("test", &fragment.to_file()).unwrap();
-    let mut now = settings(&setup.coordinator);
-    (now.default_key, now.fragments) = (Some(tenant("d")), fragments);
-    setup.source.replace(now).unwrap();
-    setup.refresher.cycle().await;
-    assert!(setup.sealing("a").is_some_and(|id| id != key_id(1)));
-    assert_eq!(setup.status("a").fragment.as_deref(), Some(fragment.id()));
 }
 
 #[tokio::test]

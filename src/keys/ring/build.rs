@@ -24,6 +24,7 @@ pub struct RingBuilder {
     surprises_count: u64,
     began_at: Option<u32>,
     is_confirmed: bool,
+    is_whole: bool,
     now: u32,
 }
 
@@ -71,6 +72,7 @@ impl RingBuilder {
             surprises_count: 0,
             began_at: None,
             is_confirmed: false,
+            is_whole: false,
             now: 0,
         }
     }
@@ -89,6 +91,11 @@ impl RingBuilder {
     /// All that the Coordinator told before is confirmed.
     pub fn confirmed(&mut self) {
         self.is_confirmed = true;
+    }
+
+    /// Every tenant there is was told of. What only the snapshot of an earlier run knows of is gone.
+    pub fn whole(&mut self) {
+        self.is_whole = true;
     }
 
     /// The keys that the tenant has in the last ring.
@@ -148,11 +155,18 @@ impl RingBuilder {
     #[must_use]
     pub fn finish(self, live: &KeyRing) -> Built {
         let fresh = self.slots.indexed();
-        let changed = fresh.len() + self.forgotten.len() + live.late.len();
+        let mut forgotten = self.forgotten;
+        if self.is_whole {
+            let is_gone = |(tenant, found): &(TenantId, super::Found<'_>)| {
+                found.source == SourceKind::Snapshot && fresh.find(tenant).is_none() && !self.withheld.contains(tenant)
+            };
+            forgotten.extend(live.entries().filter(is_gone).map(|(tenant, _)| tenant));
+        }
+        let changed = fresh.len() + forgotten.len() + live.late.len();
         let ring = if changed < LATE_MAX && changed < live.base.len() / 4 {
-            layered(live, &fresh, &self.forgotten)
+            layered(live, &fresh, &forgotten)
         } else {
-            rebuilt(live, fresh, &self.forgotten)
+            rebuilt(live, fresh, &forgotten)
         };
         let fallback = match self.fallback {
             Fallback::Nobody => None,
