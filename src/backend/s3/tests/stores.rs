@@ -1,0 +1,106 @@
+//! What real stores do in their own way: each entry is proven by the contract, run over that store.
+
+use std::fmt::Write as _;
+
+use crate::backend::contract::Feature;
+
+/// A store and what is known of it.
+pub(super) struct Known {
+    /// of its script, `tests/stores/NAME.py`
+    name: &'static str,
+    /// its name and the version that was tested
+    title: &'static str,
+    /// anything else that a user should know
+    remark: &'static str,
+    /// what it does not have at all
+    pub(super) lacks: &'static [Feature],
+    /// cases that it fails, and what it does
+    pub(super) deviations: &'static [(&'static str, &'static str)],
+}
+
+/// The store of this name.
+pub(super) fn known(name: &str) -> &'static Known {
+    let known = STORES.iter().find(|store| store.name == name);
+    known.unwrap_or_else(|| panic!("SEALGATE_TEST_STORE: {name} is none of the stores that are known"))
+}
+
+const STORES: &[Known] = &[
+    Known {
+        name: "seaweedfs",
+        title: "SeaweedFS 4.48",
+        remark: "Run by every `cargo tests`.",
+        lacks: &[Feature::KeysUnderKeys],
+        deviations: SEAWEEDFS,
+    },
+    Known { name: "garage", title: "Garage 2.5.0", remark: "", lacks: &[], deviations: GARAGE },
+    Known { name: "ceph", title: "Ceph RGW 16.2.15", remark: "", lacks: &[], deviations: CEPH },
+    Known { name: "rclone", title: "rclone serve s3 1.75.2", remark: "", lacks: &[], deviations: RCLONE },
+];
+
+const SEAWEEDFS: &[(&str, &str)] = &[
+    ("a_bucket_with_a_delete_marker_is_not_deleted", "a bucket that holds delete markers only is deleted"),
+    ("an_absent_bucket_is_named_as_the_cause", "a write to an absent bucket creates it"),
+    ("a_delimiter_rolls_up", "a key cannot lie under another key"),
+    ("a_page_starts_after_a_key", "a key cannot lie under another key"),
+    ("keys_come_in_order_of_utf8", "keys are listed by folder: a/b before a-b"),
+    ("pages_by_marker_join_to_the_whole", "a key cannot lie under another key"),
+    ("pages_by_token_join_to_the_whole", "a key cannot lie under another key"),
+    ("unusual_keys_are_all_distinct", "a key cannot lie under another key; dots and slashes are cleaned"),
+    ("the_last_upload_of_a_part_counts", "an upload completes with the entity tag of a replaced part"),
+    ("uploads_are_listed_in_pages", "markers of open uploads are not those of S3"),
+    ("uploads_under_a_prefix_are_rolled_up", "open uploads are not rolled up"),
+    ("a_delete_lays_a_marker", "an answer for a deleted object does not name the delete marker"),
+    ("a_marker_cannot_be_read", "a delete marker that is read by its version is NoSuchKey"),
+    ("a_suspended_delete_replaces_the_null_version", "the null version is listed last whenever it was written"),
+    ("suspended_writes_replace_the_null_version", "the null version is listed last whenever it was written"),
+    ("tags_belong_to_a_version", "answers about tags do not name the version"),
+];
+
+const GARAGE: &[(&str, &str)] = &[];
+
+const CEPH: &[(&str, &str)] = &[];
+
+const RCLONE: &[(&str, &str)] = &[];
+
+/// The table of what stores lack, as it is published: made of what the cases prove.
+pub(super) fn table(cases: &[&str]) -> String {
+    let mut text = String::from(INTRODUCTION);
+    text.push_str("\n| store | cases that hold | what it does not have |\n|---|---|---|\n");
+    for store in STORES {
+        let Known { title, lacks, deviations, .. } = store;
+        let lacking = lacks.iter().map(|feature| named(*feature)).collect::<Vec<_>>().join(", ");
+        let (held, all) = (cases.len() - deviations.len(), cases.len());
+        writeln!(text, "| {title} | {held} of {all} | {lacking} |").unwrap();
+    }
+    for Known { title, remark, deviations, .. } in STORES {
+        writeln!(text, "\n## {title}\n").unwrap();
+        if !remark.is_empty() {
+            writeln!(text, "{remark}\n").unwrap();
+        }
+        text.push_str("| case | what it does |\n|---|---|\n");
+        for (case, what) in *deviations {
+            assert!(cases.contains(case), "{case}");
+            writeln!(text, "| {} | {what} |", case.replace('_', " ")).unwrap();
+        }
+    }
+    text
+}
+
+fn named(feature: Feature) -> &'static str {
+    match feature {
+        Feature::Versioning => "versions",
+        Feature::Tags => "tags of objects",
+        Feature::BucketTags => "tags of buckets",
+        Feature::ConditionalWrites => "conditions on writes",
+        Feature::ConditionalDeletes => "conditions on deletes",
+        Feature::KeysUnderKeys => "a key under another, `a` and `a/b`",
+    }
+}
+
+const INTRODUCTION: &str = "\
+# What stores do in their own way
+
+Made by the tests: each store runs the contract of a backend (`src/backend/contract`). A case that is named here fails
+there, and must: when a store learns it, the test turns red and the entry goes. All other cases hold. Cases about what a
+store does not have at all hold where the gateway says so. `tests/stores/run.sh NAME` runs them over one of the stores.
+";
