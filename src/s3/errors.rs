@@ -18,6 +18,9 @@ pub(crate) fn backend(error: BackendError) -> S3Error {
         BackendError::NoSuchBucket => s3_error!(NoSuchBucket),
         BackendError::BucketAlreadyExists => s3_error!(BucketAlreadyOwnedByYou),
         BackendError::BucketNotEmpty => s3_error!(BucketNotEmpty),
+        BackendError::BucketState => {
+            s3_error!(InvalidBucketState, "The request is not valid for the current state of the bucket.")
+        }
         BackendError::NoSuchKey { delete_marker } => {
             let mut error = s3_error!(NoSuchKey);
             if let Some(version) = delete_marker {

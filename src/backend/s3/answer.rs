@@ -98,6 +98,7 @@ pub(super) fn cause(status: StatusCode, headers: &HeaderMap, root: Option<&Eleme
         "NoSuchTagSet" | "NoSuchTagSetError" => BackendError::NoSuchTagSet,
         "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => BackendError::BucketAlreadyExists,
         "BucketNotEmpty" => BackendError::BucketNotEmpty,
+        "InvalidBucketState" => BackendError::BucketState,
         "InvalidPart" => {
             let number = root.and_then(|root| root.number("PartNumber").ok()).and_then(|number| number.try_into().ok());
             BackendError::InvalidPart { number: number.unwrap_or(0) }
