@@ -202,6 +202,9 @@ pub(super) enum AnswerError {
     /// success before the body was taken
     #[error("the store answered before it had the whole body")]
     Early,
+    /// a page that does not go on from the one before
+    #[error("the store gave the same page again")]
+    Again,
     /// a read without `Content-Length`
     #[error("an answer that does not say how long it is")]
     NoLength,

@@ -32,9 +32,21 @@ const STORES: &[Known] = &[
         lacks: &[Feature::KeysUnderKeys],
         deviations: SEAWEEDFS,
     },
-    Known { name: "garage", title: "Garage 2.5.0", remark: "", lacks: &[], deviations: GARAGE },
-    Known { name: "ceph", title: "Ceph RGW 16.2.15", remark: "", lacks: &[], deviations: CEPH },
-    Known { name: "rclone", title: "rclone serve s3 1.75.2", remark: "", lacks: &[], deviations: RCLONE },
+    Known {
+        name: "garage",
+        title: "Garage 2.5.0",
+        remark: "Run on request: `tests/stores/run.sh garage`. Conditions on writes and deletes are ignored, not refused.",
+        lacks: NO_VERSIONS,
+        deviations: GARAGE,
+    },
+    Known {
+        name: "ceph",
+        title: "Ceph RGW 16.2.15",
+        remark: "Run on request: `tests/stores/run.sh ceph`; the version is that of Debian 12.",
+        lacks: &[Feature::ConditionalDeletes],
+        deviations: CEPH,
+    },
+    Known { name: "rclone", title: "rclone serve s3 1.75.2", remark: RCLONE_REMARK, lacks: POOR, deviations: RCLONE },
 ];
 
 const SEAWEEDFS: &[(&str, &str)] = &[
@@ -56,9 +68,54 @@ const SEAWEEDFS: &[(&str, &str)] = &[
     ("tags_belong_to_a_version", "answers about tags do not name the version"),
 ];
 
-const GARAGE: &[(&str, &str)] = &[];
+const NO_VERSIONS: &[Feature] =
+    &[Feature::Versioning, Feature::Tags, Feature::BucketTags, Feature::ConditionalWrites, Feature::ConditionalDeletes];
 
-const CEPH: &[(&str, &str)] = &[];
+const GARAGE: &[(&str, &str)] = &[
+    ("a_page_starts_after_a_key", "a page that starts before all keys of its prefix is empty"),
+    ("pages_by_marker_join_to_the_whole", "a common prefix is listed again behind its own marker"),
+    ("unusual_keys_are_all_distinct", "a key of a slash alone is taken for the bucket"),
+    ("random_operations_agree_with_a_map", "a key of a slash alone is taken for the bucket"),
+    ("a_part_is_copied_from_a_range", "a range that ends behind its source is cut, not refused"),
+    ("uploads_are_listed_in_pages", "open uploads are not listed in order of keys"),
+];
+
+const CEPH: &[(&str, &str)] = &[
+    (
+        "an_overwrite_holds_to_if_match",
+        "an entity tag in quotes matches no object: every overwrite with If-Match is refused",
+    ),
+    (
+        "only_one_of_many_changes_wins",
+        "an entity tag in quotes matches no object: every overwrite with If-Match is refused",
+    ),
+    ("a_read_holds_to_if_none_match", "an answer 304 does not name the entity tag"),
+    ("a_copy_holds_to_conditions_of_the_target", "conditions on the target of a copy are ignored"),
+    ("a_completed_upload_holds_to_conditions", "conditions on the end of an upload are ignored"),
+    ("tags_are_copied_or_replaced", "tags are not copied beside new metadata"),
+    ("an_aborted_upload_is_gone", "ending an aborted upload is an error of the server"),
+    ("an_upload_keeps_metadata_and_tags", "tags of an upload are dropped"),
+    ("parts_not_named_are_dropped", "an upload completes only with all of its parts"),
+    ("uploads_under_a_prefix_are_rolled_up", "open uploads are not rolled up"),
+    ("a_delete_lays_a_marker", "an answer for a deleted object does not name the delete marker"),
+    ("a_marker_cannot_be_read", "a delete marker that is read by its version is NoSuchVersion"),
+    ("a_bucket_is_emptied_page_by_page", "a page behind a version that is gone misses some"),
+    ("tags_belong_to_a_version", "answers about tags do not name the version"),
+];
+
+const RCLONE_REMARK: &str = "\
+Run on request: `tests/stores/run.sh rclone`. It keeps metadata in memory, so what the gateway stores is lost when it \
+restarts: for trials only. Requests that it does not know, a bucket's settings or an object's tags, it takes for writes of \
+the bucket or the object itself.";
+
+const POOR: &[Feature] = &[
+    Feature::Versioning,
+    Feature::Tags,
+    Feature::BucketTags,
+    Feature::ConditionalWrites,
+    Feature::ConditionalDeletes,
+    Feature::KeysUnderKeys,
+];
 
 const RCLONE: &[(&str, &str)] = &[];
 
