@@ -75,16 +75,14 @@ impl S3Store {
         };
         let version_id = answer::version(response.headers());
         let root = answer::xml(response, self.client.settings.timeouts.copy, UPLOAD).await?;
-        match root.filled("ETag") {
-            Some(etag) => Ok(Written { etag: StoredETag::new(unquoted(etag)), version_id }),
-            // Ceph leaves it out the first time
-            None => {
-                let UploadRef { bucket, key, .. } = upload;
-                let object = ObjectRef { bucket, key, version_id };
-                let info = self.object_head(&object, &ReadConditions::default()).await?;
-                Ok(Written { etag: info.etag, version_id: object.version_id })
-            }
+        if let Some(etag) = root.filled("ETag") {
+            return Ok(Written { etag: StoredETag::new(unquoted(etag)), version_id });
         }
+        // Ceph leaves it out the first time
+        let UploadRef { bucket, key, .. } = upload;
+        let object = ObjectRef { bucket, key, version_id };
+        let info = self.object_head(&object, &ReadConditions::default()).await?;
+        Ok(Written { etag: info.etag, version_id: object.version_id })
     }
 
     pub(super) async fn upload_aborted(&self, upload: &UploadRef) -> Result<()> {

@@ -117,7 +117,34 @@ const POOR: &[Feature] = &[
     Feature::KeysUnderKeys,
 ];
 
-const RCLONE: &[(&str, &str)] = &[];
+const RCLONE: &[(&str, &str)] = &[
+    ("a_read_holds_to_if_match", "If-Match and the conditions on times are ignored by reads"),
+    ("a_read_holds_to_times", "If-Match and the conditions on times are ignored by reads"),
+    ("a_copy_holds_to_conditions_of_the_source", "conditions on the source of a copy are ignored"),
+    ("a_copy_has_the_bytes_and_its_own_metadata", "a copy gets an entry `mtime` among its metadata"),
+    ("an_object_is_copied_onto_itself", "an object cannot be copied onto itself"),
+    ("a_delimiter_of_many_characters_rolls_up", "no delimiter but a slash rolls up"),
+    ("a_delimiter_rolls_up", "a key cannot lie under another key"),
+    ("a_page_starts_after_a_key", "a key cannot lie under another key"),
+    ("keys_come_in_order_of_utf8", "a key cannot lie under another key"),
+    ("a_prefix_selects", "a key cannot lie under another key"),
+    ("pages_by_marker_join_to_the_whole", "a key cannot lie under another key"),
+    ("pages_by_token_join_to_the_whole", "a key cannot lie under another key"),
+    ("unusual_keys_are_all_distinct", "a key is a path of a file"),
+    ("random_operations_agree_with_a_map", "an object cannot be copied onto itself"),
+    ("metadata_and_tags_are_kept", "not all content headers are kept"),
+    (
+        "ranges_are_cut_as_s3_does",
+        "a range that ends far behind the object is not cut, a suffix that is longer is refused",
+    ),
+    ("a_part_is_copied_from_a_range", "parts cannot be copied"),
+    ("a_copied_part_outlives_its_source", "parts cannot be copied"),
+    ("a_wrong_part_is_refused", "an upload that was refused once is gone"),
+    ("parts_are_listed_in_pages", "parts are given all at once"),
+    ("parts_in_any_order_become_an_object", "an upload completes only with consecutive parts"),
+    ("parts_not_named_are_dropped", "an upload completes only with all of its parts"),
+    ("the_last_upload_of_a_part_counts", "a part cannot be sent again"),
+];
 
 /// The table of what stores lack, as it is published: made of what the cases prove.
 pub(super) fn table(cases: &[&str]) -> String {
