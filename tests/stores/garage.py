@@ -2,7 +2,7 @@
 """A throw-away Garage of one node. See `running.py`.
 
 It is built from the Rust registry, once: a program of its own (AGPL), which nothing of ours is linked with or ships. The
-build takes a quarter of an hour on two cores.
+build takes some ten minutes on two cores.
 """
 
 import os
