@@ -38,6 +38,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Creates a bucket. [`BackendError::BucketAlreadyExists`] if it is there.
     async fn create_bucket(&self, bucket: &BucketName) -> Result<()>;
+    /// As [`Backend::create_bucket`], for one that has versioning and Object Lock from the start;
+    /// [`BackendError::NotImplemented`] if the store has none.
+    async fn create_locked_bucket(&self, bucket: &BucketName) -> Result<()>;
     /// Deletes an empty bucket; [`BackendError::BucketNotEmpty`] while it holds a version or marker. Open uploads end
     /// with it where the store follows S3's general purpose buckets, as the local one does; other stores may refuse.
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<()>;
@@ -61,9 +64,14 @@ pub trait Backend: Send + Sync + 'static {
     /// What [`Backend::get`] would say of the object, without its body.
     async fn head(&self, object: &ObjectRef, conditions: &ReadConditions) -> Result<ObjectInfo>;
     /// Deletes an object, or lays a delete marker over it, as the bucket's versioning says.
-    async fn delete(&self, object: &ObjectRef, if_match: Option<ETagMatch>) -> Result<Deleted>;
+    async fn delete(&self, object: &ObjectRef, if_match: Option<ETagMatch>, governance: Governance) -> Result<Deleted>;
     /// Deletes many objects of one bucket; one answer each, in order.
-    async fn delete_many(&self, bucket: &BucketName, objects: Vec<DeleteItem>) -> Result<Vec<Result<Deleted>>>;
+    async fn delete_many(
+        &self,
+        bucket: &BucketName,
+        objects: Vec<DeleteItem>,
+        governance: Governance,
+    ) -> Result<Vec<Result<Deleted>>>;
     /// Copies a stored body under a new name and new metadata; the body does not travel. The copy's entity tag is its
     /// own and has no part count, not even that of a completed upload.
     async fn copy(&self, request: CopyRequest) -> Result<Copied>;

@@ -20,6 +20,7 @@ mod get;
 mod head;
 mod held;
 mod list;
+mod lock;
 mod metadata;
 mod multipart;
 mod parts;

@@ -15,8 +15,8 @@ use futures::{FutureExt, TryStreamExt};
 
 use crate::backend::{
     Backend, BackendError, BodyError, BucketName, ByteStream, CompleteUpload, Copied, CopyRequest, CopyTags,
-    CreateUpload, Deleted, GetRequest, ListPage, ListRequest, ListStart, Metadata, ObjectInfo, ObjectRef, PartRef,
-    PutRequest, ReadConditions, Result, SealedBody, StoredETag, StoredRange, UploadRef, VersionId, Versioning,
+    CreateUpload, Deleted, GetRequest, Governance, ListPage, ListRequest, ListStart, Metadata, ObjectInfo, ObjectRef,
+    PartRef, PutRequest, ReadConditions, Result, SealedBody, StoredETag, StoredRange, UploadRef, VersionId, Versioning,
     WriteConditions, Written,
 };
 
@@ -162,11 +162,11 @@ impl Bucket<'_> {
     }
 
     pub(crate) async fn delete(&self, key: &str) -> Deleted {
-        self.backend.delete(&self.object(key), None).await.unwrap()
+        self.backend.delete(&self.object(key), None, Governance::Holds).await.unwrap()
     }
 
     pub(crate) async fn delete_version(&self, key: &str, version: &VersionId) -> Deleted {
-        self.backend.delete(&self.version(key, version), None).await.unwrap()
+        self.backend.delete(&self.version(key, version), None, Governance::Holds).await.unwrap()
     }
 
     pub(crate) fn copy_request(&self, source: ObjectRef, key: &str) -> CopyRequest {

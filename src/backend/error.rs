@@ -16,6 +16,9 @@ pub enum BackendError {
     /// the bucket holds objects, versions or uploads
     #[error("the bucket is not empty")]
     BucketNotEmpty,
+    /// what the bucket already is forbids it: Object Lock needs versions
+    #[error("the state of the bucket forbids it")]
+    BucketState,
     /// no current object of that name; `delete_marker` is the marker that hides it
     #[error("no such key")]
     NoSuchKey {

@@ -33,10 +33,10 @@ use self::tables::{Snapshot, Tables, View};
 use self::writer::Queue;
 use super::{
     Backend, BackendError, BucketInfo, BucketName, CompleteUpload, Copied, CopiedPart, CopyRequest, CreateUpload,
-    DeleteItem, Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, ListPage, ListRequest,
-    ListUploadsRequest, ListVersionsRequest, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage, PutRequest,
-    ReadConditions, Result, SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId, Versioning,
-    VersionsPage, Written,
+    DeleteItem, Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, Governance, ListPage,
+    ListRequest, ListUploadsRequest, ListVersionsRequest, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage,
+    PutRequest, ReadConditions, Result, SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId,
+    Versioning, VersionsPage, Written,
 };
 
 mod bodies;
@@ -156,6 +156,10 @@ impl Backend for LocalStore {
         self.write(None, move |tables| tables.create_bucket(&bucket)).await
     }
 
+    async fn create_locked_bucket(&self, _: &BucketName) -> Result<()> {
+        Err(BackendError::NotImplemented("Object Lock"))
+    }
+
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<()> {
         let bucket = bucket.clone();
         self.write(None, move |tables| tables.delete_bucket(&bucket)).await
@@ -211,12 +215,17 @@ impl Backend for LocalStore {
         .await
     }
 
-    async fn delete(&self, object: &ObjectRef, if_match: Option<ETagMatch>) -> Result<Deleted> {
+    async fn delete(&self, object: &ObjectRef, if_match: Option<ETagMatch>, _: Governance) -> Result<Deleted> {
         let object = object.clone();
         self.write(None, move |tables| tables.delete(&object, if_match.as_ref())).await
     }
 
-    async fn delete_many(&self, bucket: &BucketName, objects: Vec<DeleteItem>) -> Result<Vec<Result<Deleted>>> {
+    async fn delete_many(
+        &self,
+        bucket: &BucketName,
+        objects: Vec<DeleteItem>,
+        _: Governance,
+    ) -> Result<Vec<Result<Deleted>>> {
         self.head_bucket(bucket).await?;
         // each on its own, so that one that fails does not undo the others; they share a group all the same
         let deletes = objects.into_iter().map(|item| {

@@ -35,9 +35,10 @@ use self::xml::Element;
 use super::calls::CallObserver;
 use super::{
     Backend, BucketInfo, BucketName, CompleteUpload, Copied, CopiedPart, CopyRequest, CreateUpload, DeleteItem,
-    Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, ListPage, ListRequest, ListUploadsRequest,
-    ListVersionsRequest, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage, PutRequest, ReadConditions, Result,
-    SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId, Versioning, VersionsPage, Written,
+    Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, Governance, ListPage, ListRequest,
+    ListUploadsRequest, ListVersionsRequest, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage, PutRequest,
+    ReadConditions, Result, SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId, Versioning,
+    VersionsPage, Written,
 };
 
 mod answer;
@@ -161,7 +162,10 @@ impl Backend for S3Store {
     }
 
     async fn create_bucket(&self, bucket: &BucketName) -> Result<()> {
-        self.bucket_created(bucket).await
+        self.bucket_created(bucket, false).await
+    }
+    async fn create_locked_bucket(&self, bucket: &BucketName) -> Result<()> {
+        self.bucket_created(bucket, true).await
     }
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<()> {
         self.bucket_deleted(bucket).await
@@ -194,11 +198,16 @@ impl Backend for S3Store {
     async fn head(&self, object: &ObjectRef, conditions: &ReadConditions) -> Result<ObjectInfo> {
         self.object_head(object, conditions).await
     }
-    async fn delete(&self, object: &ObjectRef, if_match: Option<ETagMatch>) -> Result<Deleted> {
-        self.object_deleted(object, if_match).await
+    async fn delete(&self, object: &ObjectRef, if_match: Option<ETagMatch>, governance: Governance) -> Result<Deleted> {
+        self.object_deleted(object, if_match, governance).await
     }
-    async fn delete_many(&self, bucket: &BucketName, objects: Vec<DeleteItem>) -> Result<Vec<Result<Deleted>>> {
-        self.objects_deleted(bucket, objects).await
+    async fn delete_many(
+        &self,
+        bucket: &BucketName,
+        objects: Vec<DeleteItem>,
+        governance: Governance,
+    ) -> Result<Vec<Result<Deleted>>> {
+        self.objects_deleted(bucket, objects, governance).await
     }
     async fn copy(&self, request: CopyRequest) -> Result<Copied> {
         self.object_copied(request).await

@@ -99,6 +99,29 @@ pub struct Metadata {
     pub storage_class: Option<String>,
     /// `x-amz-meta-*`: lower-case names without that prefix
     pub user: BTreeMap<String, String>,
+    /// Object Lock of this version; the local store keeps none
+    pub lock: Lock,
+}
+
+/// Object Lock of a version, in S3's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// `x-amz-object-lock-mode`
+    pub mode: Option<String>,
+    /// `x-amz-object-lock-retain-until-date`
+    pub retain_until: Option<String>,
+    /// `x-amz-object-lock-legal-hold`
+    pub legal_hold: Option<String>,
+}
+
+/// What a delete makes of a version that is retained in governance mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Governance {
+    /// it is refused
+    #[default]
+    Holds,
+    /// it is deleted, if the store lets the gateway do so
+    Bypassed,
 }
 
 /// Which object: a name and, if one is meant, a version.

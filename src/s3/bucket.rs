@@ -14,8 +14,10 @@ use super::gateway::Gateway;
 use super::list::{shown_token, stored_token, view};
 use super::scope::Scope;
 use super::{errors, metadata};
-use crate::backend::{BackendError, BucketInfo, BucketName as StoredName, ListUploadsRequest, ListVersionsRequest};
-use crate::backend::{Result as BackendResult, Tags, UploadRef};
+use crate::backend::{
+    BackendError, BucketInfo, BucketName as StoredName, ListRequest, ListStart, ListUploadsRequest,
+    ListVersionsRequest, Result as BackendResult, Tags, UploadRef,
+};
 
 /// The region that is named where S3 names one.
 const REGION: &str = "us-east-1";
@@ -56,7 +58,11 @@ pub(crate) async fn create_bucket(
     let input = request.input;
     let stored = scope.bucket(&input.bucket, None)?;
     let tags = requested_tags(&input)?;
-    scope.backend().create_bucket(&stored).await.map_err(errors::backend)?;
+    let created = match input.object_lock_enabled_for_bucket {
+        Some(true) => scope.backend().create_locked_bucket(&stored).await,
+        None | Some(false) => scope.backend().create_bucket(&stored).await,
+    };
+    created.map_err(errors::backend)?;
     if !tags.is_empty() {
         scope.backend().set_bucket_tags(&stored, Some(tags)).await.map_err(errors::backend)?;
     }
@@ -139,9 +145,6 @@ fn requested_tags(input: &CreateBucketInput) -> S3Result<Tags> {
     if ownership.is_some_and(|ownership| ownership != ObjectOwnership::BUCKET_OWNER_ENFORCED) {
         return Err(s3_error!(NotImplemented, "ACLs are not supported: object ownership is BucketOwnerEnforced."));
     }
-    if input.object_lock_enabled_for_bucket == Some(true) {
-        return Err(s3_error!(NotImplemented, "Object Lock is not supported."));
-    }
     let Some(configuration) = &input.create_bucket_configuration else { return Ok(Tags::new()) };
     if configuration.bucket.is_some() || configuration.location.is_some() {
         return Err(s3_error!(NotImplemented, "Directory buckets are not supported."));
@@ -149,6 +152,7 @@ fn requested_tags(input: &CreateBucketInput) -> S3Result<Tags> {
     metadata::bucket_tags(configuration.tags.clone().unwrap_or_default())
 }
 
+/// A store without versions is asked for objects.
 async fn has_no_version(scope: &Scope<'_>, bucket: &StoredName) -> S3Result<bool> {
     let list = ListVersionsRequest {
         bucket: bucket.clone(),
@@ -158,8 +162,15 @@ async fn has_no_version(scope: &Scope<'_>, bucket: &StoredName) -> S3Result<bool
         version_id_marker: None,
         max: 1,
     };
-    let page = scope.backend().list_versions(list).await.map_err(errors::backend)?;
-    Ok(page.versions.is_empty())
+    match scope.backend().list_versions(list).await {
+        Ok(page) => Ok(page.versions.is_empty()),
+        Err(BackendError::NotImplemented(_)) => {
+            let start = ListStart::Beginning;
+            let list = ListRequest { bucket: bucket.clone(), prefix: String::new(), delimiter: None, start, max: 1 };
+            Ok(scope.backend().list(list).await.map_err(errors::backend)?.objects.is_empty())
+        }
+        Err(error) => Err(errors::backend(error)),
+    }
 }
 
 /// Aborts every upload that is open, page by page. What they left in the staging bucket is the sweeper's.

@@ -12,6 +12,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::attributes_record::Attributes;
 use super::checksum::show_checksums;
 use super::gateway::Gateway;
+use super::lock::{self, lock_of};
 use super::metadata::{self, metadata_of};
 use super::read::{pinned, plain_len};
 use super::scope::{Name, Opened, Scope};
@@ -33,6 +34,7 @@ pub(crate) async fn copy_object(
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
     refuse_what_cannot_be(&input)?;
+    lock::is_kept(scope.backend(), &lock_of!(input)?)?;
     let target = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
     let (source, version_id) = source(&scope, &input.copy_source, input.expected_source_bucket_owner.as_deref())?;
     let conditions = etag::read_conditions(
@@ -146,9 +148,6 @@ fn refuse_what_cannot_be(input: &CopyObjectInput) -> S3Result<()> {
         metadata::customer_key!(input).or(input.copy_source_sse_customer_algorithm.as_deref()),
     )?;
     metadata::acl_is_private(input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str))?;
-    if input.object_lock_mode.is_some() || input.object_lock_legal_hold_status.is_some() {
-        return Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"));
-    }
     Ok(())
 }
 
@@ -184,6 +183,7 @@ fn target_metadata(
     let mut kept = info.metadata.clone();
     kept.user.retain(|name, _| !name.starts_with(metadata::ENVELOPE));
     kept.storage_class = asked.storage_class;
+    kept.lock = asked.lock;
     kept.website_redirect_location = asked.website_redirect_location;
     Ok(kept)
 }

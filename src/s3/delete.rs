@@ -8,7 +8,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::gateway::Gateway;
 use super::scope::Scope;
-use super::{body_digest, errors, etag};
+use super::{body_digest, errors, etag, lock};
 use crate::backend::{self, DeleteItem, Deleted, ETagMatch, VersionId};
 
 pub(crate) async fn delete_object(
@@ -23,8 +23,9 @@ pub(crate) async fn delete_object(
     version_is_not_empty(input.version_id.as_deref())?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
     let object = name.version(input.version_id.as_deref());
+    let governance = lock::governance(input.bypass_governance_retention);
     let if_match = input.if_match.as_ref().map(etag::matching);
-    let deleted = scope.backend().delete(&object, if_match).await.map_err(errors::backend)?;
+    let deleted = scope.backend().delete(&object, if_match, governance).await.map_err(errors::backend)?;
     Ok(S3Response::new(DeleteObjectOutput {
         delete_marker: deleted.delete_marker.then_some(true),
         version_id: deleted.version_id.as_ref().map(shown_version),
@@ -40,6 +41,7 @@ pub(crate) async fn delete_objects(
     let scope = Scope::new(gateway, &request)?;
     let input = request.input;
     let bucket = scope.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    let governance = lock::governance(input.bypass_governance_retention);
     let Delete { objects, quiet } = input.delete;
     if objects.is_empty() || objects.len() > OBJECTS_MAX {
         return Err(s3_error!(MalformedXML));
@@ -52,7 +54,7 @@ pub(crate) async fn delete_objects(
             Err(refused) => answers.refuse(object.key, object.version_id, &refused),
         }
     }
-    let outcomes = scope.backend().delete_many(&bucket, items.clone()).await.map_err(errors::backend)?;
+    let outcomes = scope.backend().delete_many(&bucket, items.clone(), governance).await.map_err(errors::backend)?;
     for (item, outcome) in items.into_iter().zip(outcomes) {
         answers.add(item, outcome);
     }

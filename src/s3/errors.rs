@@ -18,6 +18,9 @@ pub(crate) fn backend(error: BackendError) -> S3Error {
         BackendError::NoSuchBucket => s3_error!(NoSuchBucket),
         BackendError::BucketAlreadyExists => s3_error!(BucketAlreadyOwnedByYou),
         BackendError::BucketNotEmpty => s3_error!(BucketNotEmpty),
+        BackendError::BucketState => {
+            s3_error!(InvalidBucketState, "The request is not valid for the current state of the bucket.")
+        }
         BackendError::NoSuchKey { delete_marker } => {
             let mut error = s3_error!(NoSuchKey);
             if let Some(version) = delete_marker {
@@ -119,7 +122,10 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 fn not_modified(etag: &crate::backend::StoredETag, last_modified: std::time::SystemTime) -> S3Error {
     let mut headers = HeaderMap::new();
-    if let Ok(value) = super::etag::shown(etag).to_http_header() {
+    // some stores do not tell it here
+    if !etag.as_str().is_empty()
+        && let Ok(value) = super::etag::shown(etag).to_http_header()
+    {
         headers.insert(http::header::ETAG, value);
     }
     let mut date = Vec::new();

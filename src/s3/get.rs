@@ -6,6 +6,7 @@ use s3s::{S3Request, S3Response, S3Result};
 use super::attributes_record::Attributes;
 use super::checksum::{Kept, show_checksums};
 use super::gateway::Gateway;
+use super::lock::show_lock;
 use super::read::{Reading, Wanted, read};
 use super::scope::{Name, Opened, Scope};
 use super::{errors, etag, metadata, parts};
@@ -52,7 +53,8 @@ pub(crate) async fn kept(scope: &Scope<'_>, name: &Name, info: &ObjectInfo, open
 fn answer(reading: Reading, wanted: Wanted, checksum: Option<Kept>) -> S3Response<GetObjectOutput> {
     let Reading { info, opened, plain, range, body, completed } = reading;
     let bytes = range.map_or(plain.bytes(), crate::seal::PlainRange::bytes);
-    let stored = info.metadata;
+    let mut stored = info.metadata;
+    let lock = std::mem::take(&mut stored.lock);
     let mut output = GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         body: Some(body),
@@ -79,6 +81,7 @@ fn answer(reading: Reading, wanted: Wanted, checksum: Option<Kept>) -> S3Respons
         website_redirect_location: stored.website_redirect_location,
         ..GetObjectOutput::default()
     };
+    show_lock!(output, lock);
     if let Some(kept) = checksum {
         output.checksum_type = Some(kept.shown_type());
         show_checksums!(output, kept.shown());

@@ -8,6 +8,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::checksum::show_checksums;
 use super::gateway::Gateway;
 use super::get::{DEFAULT_CONTENT_TYPE, kept};
+use super::lock::show_lock;
 use super::parts::{self, Completed};
 use super::read::{Wanted, part_range, plain_len, unsatisfiable};
 use super::scope::{Name, Scope};
@@ -89,8 +90,9 @@ fn answer(
     range: Option<PlainRange>,
     completed: Option<Arc<Completed>>,
 ) -> HeadObjectOutput {
-    let stored = info.metadata;
-    HeadObjectOutput {
+    let mut stored = info.metadata;
+    let lock = std::mem::take(&mut stored.lock);
+    let mut output = HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         cache_control: stored.cache_control,
         content_disposition: stored.content_disposition,
@@ -111,7 +113,9 @@ fn answer(
         version_id: info.version_id.map(|id| id.as_str().to_owned()),
         website_redirect_location: stored.website_redirect_location,
         ..HeadObjectOutput::default()
-    }
+    };
+    show_lock!(output, lock);
+    output
 }
 
 /// `response-*` overrides: the framework applies them to GET, not to HEAD.

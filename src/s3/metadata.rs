@@ -37,6 +37,7 @@ macro_rules! metadata_of {
             website_redirect_location: $input.website_redirect_location.clone(),
             storage_class: $input.storage_class.as_ref().map(|class| class.as_str().to_owned()),
             user: $input.metadata.clone().unwrap_or_default().into_iter().collect(),
+            lock: $crate::s3::lock::lock_of!($input)?,
         })
     };
 }

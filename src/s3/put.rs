@@ -15,6 +15,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::attributes_record::Attributes;
 use super::checksum::{Algorithm, Kept, Verifier, declared_checksums, show_checksums};
 use super::gateway::Gateway;
+use super::lock::{self, lock_of};
 use super::metadata::{self, metadata_of};
 use super::scope::{Name, Scope};
 use super::{errors, etag, versions};
@@ -34,9 +35,7 @@ pub(crate) async fn put_object(
         metadata::customer_key!(input),
     )?;
     metadata::acl_is_private(input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str))?;
-    if input.object_lock_mode.is_some() || input.object_lock_legal_hold_status.is_some() {
-        return Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"));
-    }
+    lock::is_kept(scope.backend(), &lock_of!(input)?)?;
     if input.write_offset_bytes.is_some() {
         return Err(s3_error!(NotImplemented, "Appending to objects is not supported."));
     }

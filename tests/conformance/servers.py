@@ -78,7 +78,7 @@ def gateway(program, folder, backend):
     secret = {
         "crypto": {"tenant_keys": {name: seed() for name in USERS}},
         "tenants": [
-            {"id": name, "bucket_prefix": f"{name}-", "access_keys": [{"id": key, "secret": secret}]}
+            {"id": name, "bucket_prefix": name[0], "access_keys": [{"id": key, "secret": secret}]}
             for name, (key, secret) in USERS.items()
         ],
         "backend": {key: value for key, value in backend.items() if key == "secret_access_key"},

@@ -41,3 +41,29 @@ fn what_is_in_neither_list_is_not_passed_on() {
     gateway.call(Request::new("POST", "/bucket/key?restore").body("<RestoreRequest/>")).is_error(501, "NotImplemented");
     assert_eq!(gateway.get("/bucket/key").succeeds(), b"plain");
 }
+
+#[test]
+fn a_locked_version_outlives_a_delete_until_its_lock_is_bypassed() {
+    let gateway = replica(&own_prefix());
+    let lock = |request: Request| {
+        let request = request.header("x-amz-object-lock-mode", "GOVERNANCE");
+        request.header("x-amz-object-lock-retain-until-date", "2099-01-01T00:00:00Z")
+    };
+    gateway.call(Request::new("PUT", "/locked").header("x-amz-bucket-object-lock-enabled", "true")).succeeds();
+    for bytes in [1_000, 3 << 20] {
+        let body = super::support::Content::new(bytes, bytes).to_vec();
+        let put = gateway.call(lock(Request::new("PUT", "/locked/key").body(body.clone())));
+        assert_eq!(put.status, 200);
+        let version = format!("/locked/key?versionId={}", put.header("x-amz-version-id"));
+        let head = gateway.call(Request::new("HEAD", &version));
+        assert_eq!(head.header("x-amz-object-lock-mode"), "GOVERNANCE");
+        assert!(head.header("x-amz-object-lock-retain-until-date").starts_with("2099-01-01T00:00:00"));
+        gateway.call(Request::new("DELETE", &version)).is_error(403, "AccessDenied");
+        assert!(gateway.get(&version).succeeds() == body);
+        let bypass = Request::new("DELETE", &version).header("x-amz-bypass-governance-retention", "true");
+        gateway.call(bypass).succeeds();
+        assert_eq!(gateway.get(&version).status, 404);
+    }
+    let suspend = "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>";
+    gateway.call(Request::new("PUT", "/locked?versioning").body(suspend)).is_error(409, "InvalidBucketState");
+}

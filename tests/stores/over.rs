@@ -1,15 +1,15 @@
-//! Gateways over the one SeaweedFS of this test program.
+//! Gateways over the one store of this test program.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use super::seaweedfs::SeaweedFs;
+use super::real_store::RealStore;
 use super::support::{Gateway, Request};
 
 /// Started for the first test that needs it; ends with the program.
-pub(crate) static STORE: LazyLock<SeaweedFs> = LazyLock::new(SeaweedFs::start);
+pub(crate) static STORE: LazyLock<RealStore> = LazyLock::new(RealStore::start);
 
 /// What the names of the buckets of one test start with.
 pub(crate) fn own_prefix() -> String {

@@ -1,7 +1,7 @@
 //! Buckets.
 
 use super::{Feature, Subject, assert_refused, body};
-use crate::backend::{BackendError, BucketName, Versioning};
+use crate::backend::{BackendError, BucketName, Governance, Versioning};
 
 pub(crate) async fn a_bucket_is_created_told_of_and_deleted(subject: &Subject) {
     let bucket = subject.bucket().await;
@@ -43,7 +43,10 @@ pub(crate) async fn an_absent_bucket_is_named_as_the_cause(subject: &Subject) {
     assert_refused!(bucket.backend.put(bucket.put_request("k"), body(b"x")).await, BackendError::NoSuchBucket);
     assert_refused!(bucket.get("k").await, BackendError::NoSuchBucket);
     assert_refused!(bucket.backend.list(bucket.list_request()).await, BackendError::NoSuchBucket);
-    assert_refused!(bucket.backend.delete(&bucket.object("k"), None).await, BackendError::NoSuchBucket);
+    assert_refused!(
+        bucket.backend.delete(&bucket.object("k"), None, Governance::Holds).await,
+        BackendError::NoSuchBucket
+    );
     assert_refused!(bucket.backend.delete_bucket(&bucket.name).await, BackendError::NoSuchBucket);
 }
 

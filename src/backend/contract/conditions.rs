@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::{Bucket, Feature, Subject, assert_refused};
 use crate::backend::{
-    BackendError, ETagMatch, GetRequest, ObjectInfo, ReadConditions, Result, StoredETag, WriteConditions,
+    BackendError, ETagMatch, GetRequest, Governance, ObjectInfo, ReadConditions, Result, StoredETag, WriteConditions,
 };
 
 fn other() -> StoredETag {
@@ -150,9 +150,9 @@ pub(crate) async fn a_delete_holds_to_if_match(subject: &Subject) {
     }
     let bucket = subject.bucket().await;
     let etag = bucket.put("k", b"bytes").await.etag;
-    let refused = bucket.backend.delete(&bucket.object("k"), Some(ETagMatch::Is(other()))).await;
+    let refused = bucket.backend.delete(&bucket.object("k"), Some(ETagMatch::Is(other())), Governance::Holds).await;
     assert_refused!(refused, BackendError::PreconditionFailed);
     assert_eq!(bucket.get("k").await.unwrap(), b"bytes");
-    bucket.backend.delete(&bucket.object("k"), Some(ETagMatch::Is(etag))).await.unwrap();
+    bucket.backend.delete(&bucket.object("k"), Some(ETagMatch::Is(etag)), Governance::Holds).await.unwrap();
     assert_refused!(bucket.head("k").await, BackendError::NoSuchKey { .. });
 }

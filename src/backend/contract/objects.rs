@@ -8,7 +8,7 @@ use futures::future::join_all;
 
 use super::{Bucket, Feature, Subject, assert_refused, body, body_of, pattern};
 use crate::backend::{
-    BackendError, DeleteItem, Metadata, ObjectRef, PutRequest, ReadConditions, SealedBody, StoredRange,
+    BackendError, DeleteItem, Governance, Metadata, ObjectRef, PutRequest, ReadConditions, SealedBody, StoredRange,
 };
 
 pub(crate) async fn bodies_of_all_sizes_are_read_back(subject: &Subject) {
@@ -44,6 +44,7 @@ fn metadata(mark: &str) -> Metadata {
         website_redirect_location: None,
         storage_class: None,
         user: BTreeMap::from([("one".to_owned(), mark.to_owned()), ("two-three".to_owned(), "x y".to_owned())]),
+        ..Metadata::default()
     }
 }
 
@@ -166,7 +167,7 @@ pub(crate) async fn many_deletes_are_answered_in_order(subject: &Subject) {
     }
     let item = |key: &String| DeleteItem { key: key.clone(), version_id: None, if_match: None };
     let items = keys.iter().step_by(2).chain([&"absent".to_owned()]).map(item).collect();
-    let answers = bucket.backend.delete_many(&bucket.name, items).await.unwrap();
+    let answers = bucket.backend.delete_many(&bucket.name, items, Governance::Holds).await.unwrap();
     assert_eq!(answers.len(), 26);
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(bucket.keys().await, keys.iter().skip(1).step_by(2).cloned().collect::<Vec<_>>());

@@ -98,6 +98,7 @@ pub(super) fn cause(status: StatusCode, headers: &HeaderMap, root: Option<&Eleme
         "NoSuchTagSet" | "NoSuchTagSetError" => BackendError::NoSuchTagSet,
         "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => BackendError::BucketAlreadyExists,
         "BucketNotEmpty" => BackendError::BucketNotEmpty,
+        "InvalidBucketState" => BackendError::BucketState,
         "InvalidPart" => {
             let number = root.and_then(|root| root.number("PartNumber").ok()).and_then(|number| number.try_into().ok());
             BackendError::InvalidPart { number: number.unwrap_or(0) }
@@ -201,6 +202,9 @@ pub(super) enum AnswerError {
     /// success before the body was taken
     #[error("the store answered before it had the whole body")]
     Early,
+    /// a page that does not go on from the one before
+    #[error("the store gave the same page again")]
+    Again,
     /// a read without `Content-Length`
     #[error("an answer that does not say how long it is")]
     NoLength,

@@ -14,7 +14,7 @@ use crate::backend::{BackendError, BucketInfo, BucketName, Result, Tags, Version
 
 impl S3Store {
     /// Asks first: some stores answer that all is well when the bucket is there and one's own.
-    pub(super) async fn bucket_created(&self, bucket: &BucketName) -> Result<()> {
+    pub(super) async fn bucket_created(&self, bucket: &BucketName, is_locked: bool) -> Result<()> {
         match self.bucket_head(bucket).await {
             Ok(_) => return Err(BackendError::BucketAlreadyExists),
             Err(BackendError::NoSuchBucket) => {}
@@ -26,7 +26,11 @@ impl S3Store {
         } else {
             xml_body(Writer::document("CreateBucketConfiguration", |writer| writer.text("LocationConstraint", region)))
         };
-        self.ok(&Call::bucket(Method::PUT, bucket), &body, About::default()).await.map(drop)
+        let mut call = Call::bucket(Method::PUT, bucket);
+        if is_locked {
+            call = call.header("x-amz-bucket-object-lock-enabled", "true")?;
+        }
+        self.ok(&call, &body, About::default()).await.map(drop)
     }
 
     pub(super) async fn bucket_deleted(&self, bucket: &BucketName) -> Result<()> {

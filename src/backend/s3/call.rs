@@ -206,6 +206,10 @@ impl Call {
             value.set_sensitive(header.sensitive());
             request.headers_mut().insert(header.name(), value);
         }
+        // nothing is said of an empty body otherwise, and Ceph wants to be told
+        if matches!(self.method, Method::PUT | Method::POST) && body.is_empty() {
+            request.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         *request.uri_mut() = uri;
         Ok(request)
     }

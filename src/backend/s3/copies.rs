@@ -10,7 +10,8 @@ use super::outgoing::Outgoing;
 use super::xml::Element;
 use super::{S3Store, part_call};
 use crate::backend::{
-    BackendError, Copied, CopiedPart, CopyRequest, CopyTags, ObjectRef, PartRef, PartSource, Result, StoredETag,
+    BackendError, Copied, CopiedPart, CopyRequest, CopyTags, ObjectRef, PartRef, PartSource, ReadConditions, Result,
+    StoredETag,
 };
 
 const COPY: About = About { object: true, version: false, upload: false };
@@ -27,7 +28,7 @@ impl S3Store {
                 call.header("x-amz-tagging-directive", "REPLACE")?.header("x-amz-tagging", &tags_text(&tags))?
             }
         };
-        let call = with_read_conditions(call, COPY_SOURCE_PREFIX, &source_conditions)?;
+        let call = of_the_source(call, &source_conditions)?;
         let call = with_write_conditions(call, &conditions)?;
         let response = self.ok(&call, &Outgoing::empty(), COPY).await.map_err(of_source)?;
         let version_id = answer::version(response.headers());
@@ -40,10 +41,17 @@ impl S3Store {
         let call = part_call(part).long().header(COPY_SOURCE, &source_text(&object))?;
         let range = range.map(|(first, last)| format!("bytes={first}-{last}"));
         let call = call.maybe_header("x-amz-copy-source-range", range.as_deref())?;
-        let call = with_read_conditions(call, COPY_SOURCE_PREFIX, &conditions)?;
+        let call = of_the_source(call, &conditions)?;
         let root = self.xml(&call, &Outgoing::empty(), COPY).await.map_err(of_source)?;
         Ok(CopiedPart { etag: etag(&root)?, last_modified: root.time("LastModified").map_err(broken)? })
     }
+}
+
+/// Puts the conditions of a copy's source on a call. Ceph looks for them under names of its own, which mean nothing to
+/// others; without them it would copy whatever the source has become meanwhile.
+fn of_the_source(call: Call, conditions: &ReadConditions) -> Result<Call> {
+    let call = with_read_conditions(call, "x-amz-copy-source-", conditions)?;
+    with_read_conditions(call, "x-amz-copy-", conditions)
 }
 
 /// A condition of the source that does not hold is `PreconditionFailed`, whichever it was.
@@ -69,4 +77,3 @@ fn source_text(source: &ObjectRef) -> String {
 }
 
 const COPY_SOURCE: &str = "x-amz-copy-source";
-const COPY_SOURCE_PREFIX: &str = "x-amz-copy-source-";

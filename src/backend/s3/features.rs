@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::S3Store;
 use crate::backend::{
-    BackendError, BucketName, CompleteUpload, CopyRequest, CopyTags, CreateUpload, ETagMatch, Metadata, ObjectRef,
-    PartRef, PutRequest, ReadConditions, Result, SealedBody, StoredETag, Tags, UploadRef, WriteConditions,
+    BackendError, BucketName, CompleteUpload, CopyRequest, CopyTags, CreateUpload, ETagMatch, Governance, Metadata,
+    ObjectRef, PartRef, PutRequest, ReadConditions, Result, SealedBody, StoredETag, Tags, UploadRef, WriteConditions,
 };
 
 /// What a store can do.
@@ -147,7 +147,7 @@ impl Probe<'_> {
         let conditional_deletes = if let Some(known) = conditional_deletes {
             known
         } else {
-            let deleted = self.store.object_deleted(&self.object(), if_other().if_match).await;
+            let deleted = self.store.object_deleted(&self.object(), if_other().if_match, Governance::Holds).await;
             refuses(deleted.map(drop))?
         };
         let part_counts = match part_counts {
@@ -210,7 +210,7 @@ impl Probe<'_> {
     }
 
     async fn clear(&self) {
-        if let Err(error) = self.store.object_deleted(&self.object(), None).await {
+        if let Err(error) = self.store.object_deleted(&self.object(), None, Governance::Holds).await {
             tracing::warn!(%error, key = self.key, "an object that was made to try the store stays in the staging bucket");
         }
     }

@@ -16,7 +16,9 @@ use time::format_description::well_known::Rfc2822;
 
 use super::answer::{self, AnswerError, unavailable};
 use super::call::{Call, encode};
-use crate::backend::{ETagMatch, Metadata, ObjectInfo, ReadConditions, Result, StoredETag, Tags, WriteConditions};
+use crate::backend::{
+    ETagMatch, Lock, Metadata, ObjectInfo, ReadConditions, Result, StoredETag, Tags, WriteConditions,
+};
 
 /// Puts metadata on a call.
 pub(super) fn with_metadata(mut call: Call, metadata: &Metadata) -> Result<Call> {
@@ -30,6 +32,7 @@ pub(super) fn with_metadata(mut call: Call, metadata: &Metadata) -> Result<Call>
         website_redirect_location,
         storage_class,
         user,
+        lock: Lock { mode, retain_until, legal_hold },
     } = metadata;
     let fields = [
         (CONTENT_TYPE.as_str(), content_type),
@@ -40,6 +43,9 @@ pub(super) fn with_metadata(mut call: Call, metadata: &Metadata) -> Result<Call>
         (EXPIRES.as_str(), expires),
         (WEBSITE_REDIRECT, website_redirect_location),
         (STORAGE_CLASS, storage_class),
+        (LOCK_MODE, mode),
+        (LOCK_UNTIL, retain_until),
+        (LEGAL_HOLD, legal_hold),
     ];
     for (name, value) in fields {
         call = call.maybe_header(name, value.as_deref())?;
@@ -69,6 +75,7 @@ pub(super) fn metadata(headers: &HeaderMap) -> Metadata {
         website_redirect_location: field(WEBSITE_REDIRECT),
         storage_class: field(STORAGE_CLASS).filter(|class| class != "STANDARD"),
         user,
+        lock: Lock { mode: field(LOCK_MODE), retain_until: field(LOCK_UNTIL), legal_hold: field(LEGAL_HOLD) },
     }
 }
 
@@ -178,6 +185,9 @@ fn unworded(value: &str) -> String {
 
 const USER: &str = "x-amz-meta-";
 const STORAGE_CLASS: &str = "x-amz-storage-class";
+const LOCK_MODE: &str = "x-amz-object-lock-mode";
+const LOCK_UNTIL: &str = "x-amz-object-lock-retain-until-date";
+const LEGAL_HOLD: &str = "x-amz-object-lock-legal-hold";
 const WEBSITE_REDIRECT: &str = "x-amz-website-redirect-location";
 const WORD_START: &str = "=?UTF-8?B?";
 const WORD_END: &str = "?=";

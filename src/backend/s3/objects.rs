@@ -13,8 +13,9 @@ use super::outgoing::Outgoing;
 use super::xml::{Element, Writer};
 use super::{HELD_BYTES_MAX, LATE_BYTES_MAX, S3Store, object_call, with_md5, xml_body};
 use crate::backend::{
-    BackendError, BucketName, DeleteItem, Deleted, ETagMatch, Fetched, GetRequest, ObjectInfo, ObjectRef, PutRequest,
-    ReadConditions, Result, SealedBody, StoredETag, StoredRange, VersionId, WriteConditions, Written,
+    BackendError, BucketName, DeleteItem, Deleted, ETagMatch, Fetched, GetRequest, Governance, Lock, ObjectInfo,
+    ObjectRef, PutRequest, ReadConditions, Result, SealedBody, StoredETag, StoredRange, VersionId, WriteConditions,
+    Written,
 };
 
 const OBJECT: About = About { object: true, version: false, upload: false };
@@ -31,6 +32,8 @@ impl S3Store {
             metadata.user.extend(late.clone());
         }
         let call = with_metadata(Call::object(Method::PUT, &bucket, &key), &metadata)?;
+        // S3 wants a checksum beside a lock
+        let call = if metadata.lock == Lock::default() { call } else { with_md5(call, &body)? };
         let call = with_write_conditions(with_tags(call, &tags)?, &conditions)?;
         // A second one could meet the first one's object.
         let is_conditional = conditions.if_match.is_some() || conditions.if_none_match.is_some();
@@ -78,6 +81,10 @@ impl S3Store {
         let bytes = content_length(response.headers())?;
         let (first, stored_bytes) = match (response.status(), range) {
             (StatusCode::PARTIAL_CONTENT, Some(range)) => given(response.headers(), range, bytes)?,
+            // some answer a range with 200, and say which it is all the same
+            (StatusCode::OK, Some(range)) if response.headers().contains_key(CONTENT_RANGE) => {
+                given(response.headers(), range, bytes)?
+            }
             (StatusCode::OK, None) => (0, bytes),
             // a store that leaves the range aside may do so where it makes no difference
             (StatusCode::OK, Some(range)) if is_all(range, bytes) => (0, bytes),
@@ -101,10 +108,16 @@ impl S3Store {
         info(response.headers(), content_length(response.headers())?)
     }
 
-    pub(super) async fn object_deleted(&self, object: &ObjectRef, if_match: Option<ETagMatch>) -> Result<Deleted> {
+    pub(super) async fn object_deleted(
+        &self,
+        object: &ObjectRef,
+        if_match: Option<ETagMatch>,
+        governance: Governance,
+    ) -> Result<Deleted> {
         let conditions = WriteConditions { if_match, if_none_match: None };
         require(self.features.features().conditional_deletes, &conditions)?;
-        let call = with_write_conditions(object_call(Method::DELETE, object), &conditions)?;
+        let call = with_governance(object_call(Method::DELETE, object), governance)?;
+        let call = with_write_conditions(call, &conditions)?;
         let call = if conditions.if_match.is_some() { call.once() } else { call };
         match self.ok(&call, &Outgoing::empty(), OBJECT).await {
             Ok(response) => Ok(Deleted {
@@ -123,6 +136,7 @@ impl S3Store {
         &self,
         bucket: &BucketName,
         objects: Vec<DeleteItem>,
+        governance: Governance,
     ) -> Result<Vec<Result<Deleted>>> {
         if objects.is_empty() {
             return Ok(Vec::new());
@@ -134,10 +148,18 @@ impl S3Store {
         for some in objects.chunks(DELETES_MAX) {
             let body = xml_body(delete_document(some));
             let call = with_md5(Call::bucket(Method::POST, bucket).flag("delete"), &body)?;
+            let call = with_governance(call, governance)?;
             let root = self.xml(&call, &body, About::default()).await?;
             answers.extend(in_order(some, &root));
         }
         Ok(answers)
+    }
+}
+
+fn with_governance(call: Call, governance: Governance) -> Result<Call> {
+    match governance {
+        Governance::Holds => Ok(call),
+        Governance::Bypassed => call.header("x-amz-bypass-governance-retention", "true"),
     }
 }
 

@@ -33,6 +33,11 @@ impl Outgoing {
         Self::Held(Bytes::new())
     }
 
+    /// Whether there is nothing to send.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Held(bytes) if bytes.is_empty())
+    }
+
     /// Takes a sealed body; one of at most `held_max` bytes is read to its end. Of a longer one the first piece is
     /// waited for, so that no request is opened for a body that never begins. With `has_trailer` a longer one is framed, and
     /// its checksum comes behind it.

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::answer::{About, broken, version};
+use super::answer::{About, broken, content_length, version};
 use super::outgoing::Outgoing;
 use super::xml::{Element, Writer};
 use super::{S3Store, answer, object_call, with_md5, xml_body};
@@ -17,6 +17,10 @@ impl S3Store {
             outcome => outcome?,
         };
         let version = version(response.headers());
+        if content_length(response.headers()).is_ok_and(|bytes| bytes == 0) {
+            // how Ceph tells of an object from parts without tags
+            return Ok((Tags::new(), version));
+        }
         let root = answer::xml(response, self.idle(), about).await?;
         Ok((tag_set(&root)?, version))
     }

@@ -12,8 +12,8 @@ use super::outgoing::Outgoing;
 use super::xml::{Element, Writer, XmlError};
 use super::{HELD_BYTES_MAX, S3Store, part_call, upload_call, xml_body};
 use crate::backend::{
-    BackendError, CompleteUpload, CreateUpload, ListUploadsRequest, ListedUpload, PartInfo, PartRef, PartsPage, Result,
-    SealedBody, StoredETag, UploadId, UploadRef, UploadsPage, Written,
+    BackendError, CompleteUpload, CreateUpload, ListUploadsRequest, ListedUpload, ObjectRef, PartInfo, PartRef,
+    PartsPage, ReadConditions, Result, SealedBody, StoredETag, UploadId, UploadRef, UploadsPage, Written,
 };
 
 const UPLOAD: About = About { object: true, version: false, upload: true };
@@ -75,8 +75,14 @@ impl S3Store {
         };
         let version_id = answer::version(response.headers());
         let root = answer::xml(response, self.client.settings.timeouts.copy, UPLOAD).await?;
-        let etag = root.required("ETag").map_err(broken)?;
-        Ok(Written { etag: StoredETag::new(unquoted(etag)), version_id })
+        if let Some(etag) = root.filled("ETag") {
+            return Ok(Written { etag: StoredETag::new(unquoted(etag)), version_id });
+        }
+        // Ceph leaves it out the first time
+        let UploadRef { bucket, key, .. } = upload;
+        let object = ObjectRef { bucket, key, version_id };
+        let info = self.object_head(&object, &ReadConditions::default()).await?;
+        Ok(Written { etag: info.etag, version_id: object.version_id })
     }
 
     pub(super) async fn upload_aborted(&self, upload: &UploadRef) -> Result<()> {
@@ -88,7 +94,12 @@ impl S3Store {
             .query("part-number-marker", &after.to_string())
             .query("max-parts", &max.to_string());
         let root = self.xml(&call, &Outgoing::empty(), UPLOAD).await?;
-        parts_page(&root).map_err(broken)
+        let page = parts_page(&root).map_err(broken)?;
+        // else whoever asks for all pages would do so for ever
+        if page.truncated && page.parts.last().is_none_or(|part| part.number <= after) {
+            return Err(unavailable(AnswerError::Again));
+        }
+        Ok(page)
     }
 
     pub(super) async fn uploads_listed(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
@@ -101,7 +112,15 @@ impl S3Store {
             .maybe_query("key-marker", key_marker.as_deref())
             .maybe_query("upload-id-marker", upload_id_marker.as_ref().map(UploadId::as_str));
         let root = self.xml(&call, &Outgoing::empty(), About::default()).await?;
-        uploads_page(&root).map_err(broken)
+        let page = uploads_page(&root).map_err(broken)?;
+        if page
+            .next
+            .as_ref()
+            .is_some_and(|(key, id)| (Some(key), Some(id)) == (key_marker.as_ref(), upload_id_marker.as_ref()))
+        {
+            return Err(unavailable(AnswerError::Again));
+        }
+        Ok(page)
     }
 }
 

@@ -1,13 +1,14 @@
 //! `CreateMultipartUpload`: a fresh envelope (F-4), kept by the backend's upload, and the upload record.
 
 use s3s::dto::{CreateMultipartUploadInput, CreateMultipartUploadOutput, ObjectCannedACL, ServerSideEncryption};
-use s3s::{S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Request, S3Response, S3Result};
 
 use super::checksums::UploadChecksum;
 use super::record::{Record, located};
 use crate::backend::CreateUpload;
 use crate::s3::errors;
 use crate::s3::gateway::Gateway;
+use crate::s3::lock::{self, lock_of};
 use crate::s3::metadata::{self, metadata_of};
 use crate::s3::scope::Scope;
 use crate::seal::{Envelope, Kind};
@@ -24,9 +25,7 @@ pub(crate) async fn create_multipart_upload(
         metadata::customer_key!(input),
     )?;
     metadata::acl_is_private(input.acl.as_ref().map(ObjectCannedACL::as_str))?;
-    if input.object_lock_mode.is_some() || input.object_lock_legal_hold_status.is_some() {
-        return Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"));
-    }
+    lock::is_kept(scope.backend(), &lock_of!(input)?)?;
     let checksum = UploadChecksum::asked(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
     let mut stored_metadata = metadata_of!(input)?;

@@ -18,8 +18,8 @@ use s3s::dto::ChecksumAlgorithm;
 use sha2::{Digest as _, Sha256};
 
 use crate::backend::{
-    Backend, BackendError, BucketName, DeleteItem, ETagMatch, Fetched, GetRequest, ListPage, ListRequest, ListStart,
-    ListedObject, Metadata, ObjectRef, PutRequest, ReadConditions, SealedBody, StoredETag, Tags, UploadRef,
+    Backend, BackendError, BucketName, DeleteItem, ETagMatch, Fetched, GetRequest, Governance, ListPage, ListRequest,
+    ListStart, ListedObject, Metadata, ObjectRef, PutRequest, ReadConditions, SealedBody, StoredETag, Tags, UploadRef,
     WriteConditions,
 };
 use crate::s3::checksum::{Algorithm, Kept};
@@ -71,7 +71,7 @@ impl Staging {
 
     /// Removes such a part.
     pub(crate) async fn remove_part(&self, number: u32) -> Result<(), BackendError> {
-        self.backend.delete(&self.object(self.part_key(number)), None).await.map(drop)
+        self.backend.delete(&self.object(self.part_key(number)), None, Governance::Holds).await.map(drop)
     }
 
     /// Such a part as it was stored, under 5 MiB, if it still has this entity tag.
@@ -296,7 +296,7 @@ pub(super) async fn delete(
     keys: impl Iterator<Item = String>,
 ) -> Result<(), BackendError> {
     let items = keys.map(|key| DeleteItem { key, version_id: None, if_match: None }).collect();
-    backend.delete_many(bucket, items).await?.into_iter().try_for_each(|deleted| deleted.map(drop))
+    backend.delete_many(bucket, items, Governance::Holds).await?.into_iter().try_for_each(|deleted| deleted.map(drop))
 }
 
 async fn read_all(fetched: Fetched, bytes_max: u64) -> Result<Vec<u8>, BackendError> {

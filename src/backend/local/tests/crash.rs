@@ -16,7 +16,8 @@ use super::{body, get, object, put_request};
 use crate::backend::contract::pattern;
 use crate::backend::local::LocalStore;
 use crate::backend::{
-    Backend, BackendError, BucketName, CompleteUpload, CreateUpload, Metadata, PartRef, UploadRef, WriteConditions,
+    Backend, BackendError, BucketName, CompleteUpload, CreateUpload, Governance, Metadata, PartRef, UploadRef,
+    WriteConditions,
 };
 
 const FOLDER: &str = "SEALGATE_TEST_CRASH_FOLDER";
@@ -49,7 +50,7 @@ async fn write(store: Arc<LocalStore>, task: u32, first: u32) {
         let content = if step % 7 == 3 { 0 } else { step + 1 };
         println!("\nbegin {key} {content}");
         match step % 7 {
-            3 => drop(store.delete(&object(&key), None).await.unwrap()),
+            3 => drop(store.delete(&object(&key), None, Governance::Holds).await.unwrap()),
             5 => upload(&store, &key, &bytes_of(content)).await,
             _ => drop(store.put(put_request(&key), body(bytes_of(content))).await.unwrap()),
         }

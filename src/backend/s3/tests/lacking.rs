@@ -113,15 +113,15 @@ async fn what_a_store_only_pretends_is_refused_without_a_request() {
         store.put(put(if_absent()), body(b"b")).await.map(drop),
         store.copy(copy).await.map(drop),
         store.complete_upload(complete).await.map(drop),
-        store.delete(&object, Some(ETagMatch::Any)).await.map(drop),
-        store.delete_many(&object.bucket, vec![item]).await.map(drop),
+        store.delete(&object, Some(ETagMatch::Any), Governance::Holds).await.map(drop),
+        store.delete_many(&object.bucket, vec![item], Governance::Holds).await.map(drop),
         store.create_upload(upload()).await.map(drop),
     ] {
         assert!(matches!(refused, Err(BackendError::NotImplemented(_))), "{refused:?}");
     }
     assert_eq!(agreeable.requests(), before);
     store.put(put(WriteConditions::default()), body(b"b")).await.unwrap();
-    store.delete(&object, None).await.unwrap();
+    store.delete(&object, None, Governance::Holds).await.unwrap();
 }
 
 #[tokio::test]

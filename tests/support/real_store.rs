@@ -1,4 +1,5 @@
-//! A SeaweedFS of its own for a test program, started and ended by `tests/stores/seaweedfs.py`.
+//! A real store of its own for a test program, started and ended by a script in `tests/stores`: SeaweedFS, or the one
+//! that `SEALGATE_TEST_STORE` names.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -7,16 +8,16 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use serde_json::Value;
 
 /// A running store. It ends when this is dropped, or with the test program: its standard input ends then.
-pub(crate) struct SeaweedFs {
+pub(crate) struct RealStore {
     process: Child,
     told: Value,
     _rest: BufReader<ChildStdout>,
 }
 
-impl SeaweedFs {
-    /// Starts one; takes some seconds.
+impl RealStore {
+    /// Starts one; takes some seconds, and as long as it takes to install it the first time.
     pub(crate) fn start() -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stores/seaweedfs.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/stores/{}.py", Self::name()));
         let mut process = Command::new("python3")
             .arg(script)
             .arg("--target")
@@ -30,6 +31,12 @@ impl SeaweedFs {
         output.read_line(&mut line).expect("the script says where the store is");
         let told = serde_json::from_str(&line).expect("the script says where the store is; its errors stand above");
         Self { process, told, _rest: output }
+    }
+
+    /// Which store is tested: `tests/stores/NAME.py`.
+    pub(crate) fn name() -> String {
+        let asked = std::env::var("SEALGATE_TEST_STORE").ok().filter(|name| !name.is_empty());
+        asked.unwrap_or_else(|| "seaweedfs".to_owned())
     }
 
     /// `http://127.0.0.1:PORT`
@@ -52,7 +59,7 @@ impl SeaweedFs {
     }
 }
 
-impl Drop for SeaweedFs {
+impl Drop for RealStore {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         self.process.wait().ok();
