@@ -53,7 +53,7 @@ impl Store {
             Method::PUT | Method::HEAD if is_bucket => Ok(empty(StatusCode::OK)),
             Method::GET if is_bucket => Ok(self.list(&path, &query)),
             Method::PUT => {
-                let chunks = chunks_of(body).await?;
+                let chunks = chunks_of(body, !path.contains("/discard/")).await?;
                 Ok(self.put(path, &query, &head.headers, chunks))
             }
             Method::POST if query.contains_key("uploads") => Ok(self.create_upload(&head.headers)),
@@ -162,10 +162,10 @@ impl Store {
     }
 }
 
-async fn chunks_of(mut body: Incoming) -> Result<Vec<Bytes>, Failure> {
+async fn chunks_of(mut body: Incoming, is_kept: bool) -> Result<Vec<Bytes>, Failure> {
     let mut chunks = Vec::new();
     while let Some(frame) = body.frame().await {
-        chunks.extend(frame?.into_data().ok());
+        chunks.extend(frame?.into_data().ok().filter(|_| is_kept));
     }
     Ok(chunks)
 }
