@@ -181,6 +181,8 @@ impl<'a> Starter<'a> {
         // the key of its own server-side encryption
         command.env("WEED_S3_SSE_KEK", "ab".repeat(32));
         command.args(["server", "-s3", "-ip=127.0.0.1", "-volume.max=100", "-master.volumeSizeLimitMB=1024"]);
+        // ports that it would take beside the ones it is given
+        command.args(["-s3.port.iceberg=0", "-s3.port.lance=0"]);
         command.arg(format!("-dir={}", data.display())).arg(format!("-s3.config={}", identities.display()));
         for (name, port) in [("s3", port), ("master", free_port()), ("volume", free_port()), ("filer", free_port())] {
             command.arg(format!("-{name}.port={port}"));

@@ -101,7 +101,7 @@ impl Plan {
         let quick = words.contains(&"--quick");
         let after = |flag| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1));
         Self {
-            duration: if quick { Duration::from_secs(1) } else { Duration::from_secs(4) },
+            duration: Duration::from_secs(if quick { 1 } else { 2 }),
             bytes_max: if quick { GIB / 4 } else { GIB },
             connections: if quick { vec![16] } else { vec![1, 16, 64] },
             keys: if quick { 2_000 } else { 10_000 },
