@@ -37,6 +37,7 @@ fn main() {
 }
 
 const TENANTS: u32 = 1_000_000;
+const SECRET: &str = "the secret of the benches";
 const KEYS_OF_A_PAGE: usize = 1_000;
 
 fn tenant(number: u32) -> TenantId {
@@ -108,7 +109,7 @@ impl Served {
             request = request.header("content-length", body.len());
         }
         let mut request = request.body(Body::from(body.to_owned())).unwrap();
-        let credentials = Credentials::new("AKIA0", "secret", None, None, "bench");
+        let credentials = Credentials::new("AKIA0", SECRET, None, None, "bench");
         let signed = sign::sign(request.method(), &uri, request.headers(), &credentials).unwrap();
         request.headers_mut().extend(signed);
         self.runtime.block_on(async {
@@ -167,7 +168,7 @@ fn configuration(folder: &Path, tenants: u32) -> Paths {
         entries.push(serde_json::json!({
             "id": id.as_str(),
             "bucket_prefix": if tenants == 1 { String::new() } else { format!("t{number:08}-") },
-            "access_keys": [{ "id": format!("AKIA{number}"), "secret": "secret" }],
+            "access_keys": [{ "id": format!("AKIA{number}"), "secret": SECRET }],
         }));
     }
     let plain = serde_json::json!({

@@ -76,9 +76,17 @@ impl Followed {
         let (memory, store) = start.own("memory store", "store", "")?;
         let (port, coordinator) = start.own("coordinator", "coordinator", &tenants.to_string())?;
         let coordinator_address = address(port);
+        // no tenant is private, so nobody asks this KMS
+        let pki = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/kmip/pki");
+        let pem = |name: &str| Ok::<_, Failure>(serde_json::to_string(&fs::read_to_string(pki.join(name))?)?);
+        let (key, cert) = (pem("client-p256.pkcs8.key")?, pem("client-p256.crt")?);
         let keys = format!(
-            r#""crypto": {{"mode": "remote-multi-keys", "update_period": "1h"}},
-               "coordinator": {{"url": "http://{coordinator_address}"}}"#
+            r#""crypto": {{"mode": "remote-multi-keys", "update_period": "1h", "kms_config": {{
+                   "kmip": {{"address": "127.0.0.1:1", "major_version": 1, "minor_version": 4}},
+                   "tls": {{"key": {key}, "cert": {cert}, "insecure_skip_verify": true}}}}}},
+               "coordinator": {{"url": "http://{coordinator_address}"}},
+               "tenants": [{{"id": "bench", "bucket_prefix": "bench-",
+                             "access_keys": [{{"id": "{KEY}", "secret": "{SECRET}"}}]}}]"#
         );
         let (port, gateway) = start.gateway_with("gateway-tenants", Some(memory), &keys)?;
         Ok(Self { gateway, gateway_address: address(port), coordinator_address, _others: [store, coordinator] })

@@ -27,7 +27,7 @@ impl KeyPair {
 
     /// The secret shared with the owner of `peer`; none if that is a point of low order, with which anyone shares it.
     pub(super) fn agree(&self, peer: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
-        agree(&self.private, &UnparsedPublicKey::new(&X25519, peer), (), |shared| {
+        agree(&self.private, UnparsedPublicKey::new(&X25519, peer), (), |shared| {
             let mut bytes = Zeroizing::new([0; 32]);
             bytes.copy_from_slice(shared);
             Ok(bytes)
