@@ -296,7 +296,10 @@ fn headers_field(stream_headers: &[Option<StreamHeader>], room: usize) -> Vec<u8
     }
     let unknown = [0; StreamHeader::BYTES];
     let mut field = vec![HEADERS_FOLLOW];
-    taken.for_each(|header| field.extend_from_slice(header.as_ref().map_or(&unknown, StreamHeader::as_bytes)));
+    for header in taken {
+        let bytes: &[u8; StreamHeader::BYTES] = header.as_ref().map_or(&unknown, StreamHeader::as_bytes);
+        field.extend_from_slice(bytes);
+    }
     field
 }
 
