@@ -3,7 +3,9 @@
 //! - `keys`: where keys come from, and how they stay fresh
 //! - `operate`: listeners, the admin port, and the way out; `observe`: how everything is
 //! - `reload`: what a new configuration does while serving
+//! - [`doctor`]: all that a start needs, looked at before it
 
+pub mod doctor;
 mod keys;
 mod observe;
 mod operate;
@@ -11,7 +13,7 @@ mod reload;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,7 +62,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     operate::harden();
     let loaded = configured(&options.paths)?;
     let watcher = Watcher::new(options.paths.clone(), Arc::new(|name| std::env::var(name).ok()), &loaded);
-    let mut config = overruled(loaded.config, &options);
+    let mut config = overruled(loaded.config, &options)?;
     let operation = Operation::prepare(&config, &loaded.effective)?;
     let backend = open_observed(&config, operation.metrics()).await?;
     let generated = config.first_start_dir().map(first_start).transpose()?;
@@ -72,7 +74,12 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let listener =
         edge::bind(config.listen.s3).with_context(|| format!("cannot listen on {} (listen.s3)", config.listen.s3))?;
     let address = listener.local_addr()?;
-    let observed = Observed { keys: Arc::clone(&live.keys), reloads: watcher.counts(), recent: options.recent };
+    let observed = Observed {
+        keys: Arc::clone(&live.keys),
+        remote: live.remote(),
+        reloads: watcher.counts(),
+        recent: options.recent,
+    };
     let admin = operation.serve_admin(observed, &backend, &options.paths.secret.path)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving S3");
     let reload = Reload::new(watcher, live.clone(), operation.followers());
@@ -127,7 +134,7 @@ fn configured(paths: &config::Paths) -> anyhow::Result<Loaded> {
 }
 
 /// What the command line says wins.
-fn overruled(mut config: Config, options: &Options) -> Config {
+fn overruled(mut config: Config, options: &Options) -> anyhow::Result<Config> {
     if let Some(data) = &options.data {
         match &mut config.backend.store {
             Store::Local { path } => path.clone_from(data),
@@ -140,11 +147,18 @@ fn overruled(mut config: Config, options: &Options) -> Config {
     if let Some(admin) = options.admin {
         config.listen.admin = admin;
     }
-    config
+    for (address, flag) in [(options.listen, "--listen"), (options.admin, "--admin")] {
+        let is_open = address.is_some_and(|address| !address.ip().is_loopback());
+        anyhow::ensure!(
+            !is_open || config.listen.tls.is_some() || config.listen.allow_plain_http,
+            "{flag} is open to the network without TLS; set listen.tls, or listen.allow_plain_http if TLS ends before the gateway"
+        );
+    }
+    Ok(config)
 }
 
 /// The store that the configuration names.
-pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Backend>> {
+async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Backend>> {
     open(config, None).await
 }
 
@@ -173,6 +187,11 @@ async fn create_staging(backend: &dyn Backend, staging: &BucketName) -> anyhow::
         Ok(()) | Err(BackendError::BucketAlreadyExists) => Ok(()),
         Err(error) => Err(error).with_context(|| format!("cannot create the staging bucket {staging}")),
     }
+}
+
+/// The file that guards the metrics, beside the Secret's file; it may be absent.
+fn metrics_secret(secret_file: &Path) -> PathBuf {
+    secret_file.with_file_name("metrics-secret-header-value")
 }
 
 fn auth_rules(config: &Config) -> auth::Rules {

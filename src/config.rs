@@ -292,7 +292,9 @@ impl Reading {
         let access_keys = raw.tenants.take().map(|tenants| tenants::convert(tenants, problems));
         let is_shared = backend.as_ref().is_some_and(|backend| matches!(backend.store, Store::S3(_)));
         let is_generated = matches!(keys, Some(KeySettings::Generated));
-        for (path, is_missing) in [("crypto.key_seed", is_generated), ("tenants", access_keys.is_none())] {
+        let is_told = matches!(keys, Some(KeySettings::RemoteMultiKeys(_)));
+        let has_nobody = access_keys.is_none() && !is_told;
+        for (path, is_missing) in [("crypto.key_seed", is_generated), ("tenants", has_nobody)] {
             // what the first start generates would be another on every replica
             if is_shared && is_missing {
                 problems.push(Problem::Missing { path: path.into() });

@@ -31,7 +31,7 @@ pub use listener::{Handshake, Plain, serve};
 pub use readiness::{Phase, Readiness};
 pub use request_id::RequestId;
 pub use socket::bind;
-pub use tls::{Identity, TlsError, TlsFiles};
+pub use tls::{Identity, TlsError, TlsFiles, first_end};
 
 use ipnet::IpNet;
 

@@ -13,13 +13,14 @@
 //! - [`access`]: the access keys that requests are signed with
 //! - [`snapshot`]: the ring over a restart while nobody can be asked
 //! - [`first_start`]: what is generated when nothing is configured
-//! - [`counts`]: what all that came to
+//! - [`counts`]: what all that came to; [`calls`]: how often who was asked
 //! - [`settings`]: what the configuration says of keys
 //! - [`secret`]: text that must not be seen
 //!
 //! A request takes one snapshot ([`Keys::serving`]) and keeps it to its end; a refresh swaps in a whole new one.
 
 pub mod access;
+pub mod calls;
 pub mod configured;
 pub mod coordinator;
 pub mod counts;

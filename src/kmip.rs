@@ -27,7 +27,7 @@ mod testing;
 mod tls;
 pub mod ttlv;
 
-pub use client::{Client, PARALLEL_LOOKUPS_MAX};
+pub use client::{Answering, Client, PARALLEL_LOOKUPS_MAX, Probe};
 pub use config::{AddressError, Addresses, Config, PrivateKeyPem, TIMEOUT_DEFAULT, TlsConfig};
 pub use error::{KmsError, LookupError, NoSuchKey};
 pub use messages::{ANSWER_LIMITS, Lifecycle, Operation, UniqueId, answer_bytes};

@@ -5,7 +5,7 @@
 //! - [`system`]: CPU, memory, load, disk and network, of the container if there is one
 //! - [`request`]: what is known of a request by its end
 //! - [`audit`]: one JSON record a request, through a bounded queue to a sink
-//! - [`log`]: the log lines
+//! - [`log`]: the log lines; [`traces`]: spans for a collector, if there is one
 //!
 //! Nothing here holds a body, a secret or a signature. On the way of a body there are relaxed atomic additions only:
 //! handles are looked up once a request.
@@ -19,6 +19,7 @@ pub mod request;
 pub mod system;
 pub mod table;
 pub mod tally;
+pub mod traces;
 
 use std::sync::Arc;
 

@@ -97,6 +97,8 @@ pub struct Tenant {
     pub source: &'static str,
     /// when the source last confirmed them
     pub fresh_at: u64,
+    /// the customer fragment that is joined to its seeds
+    pub fragment: Option<String>,
     /// `fresh`, or `last good` if the last refresh did not confirm them
     pub freshness: &'static str,
 }

@@ -112,6 +112,14 @@ impl LiveKeys {
         Ok(live)
     }
 
+    /// The Coordinator and the KMS, if they are what is asked.
+    pub(super) fn remote(&self) -> Option<Arc<RemoteKeys>> {
+        match &self.source {
+            Source::Configured(_) => None,
+            Source::Remote(remote) => Some(Arc::clone(remote)),
+        }
+    }
+
     /// Keeps the keys fresh until it is dropped.
     pub(super) async fn run(self) {
         self.refresher.run().await;

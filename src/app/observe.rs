@@ -1,5 +1,7 @@
 //! The state of the running gateway, gathered for health checks, metrics and the status page.
 
+mod upstreams;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,6 +16,8 @@ use crate::backend::{Backend, BucketName};
 use crate::config::watch::ReloadCounts;
 use crate::edge::{Identity, Phase, Readiness};
 use crate::keys::Keys;
+use crate::keys::calls::{COORDINATOR, KMS};
+use crate::keys::remote::RemoteKeys;
 use crate::keys::ring::SourceKind;
 use crate::telemetry::Telemetry;
 use crate::telemetry::log::RecentLines;
@@ -26,6 +30,7 @@ pub(super) struct Observer {
     pub(super) telemetry: Telemetry,
     pub(super) readiness: Readiness,
     pub(super) keys: Arc<Keys>,
+    pub(super) remote: Option<Arc<RemoteKeys>>,
     pub(super) backend: Reachable,
     pub(super) identity: Option<Identity>,
     pub(super) reloads: Arc<ReloadCounts>,
@@ -40,6 +45,8 @@ pub(super) struct Observer {
 /// What others know of.
 pub(super) struct Observed {
     pub(super) keys: Arc<Keys>,
+    /// the Coordinator and the KMS, if they are what is asked
+    pub(super) remote: Option<Arc<RemoteKeys>>,
     pub(super) reloads: Arc<ReloadCounts>,
     pub(super) recent: RecentLines,
 }
@@ -92,14 +99,18 @@ impl Reachable {
 
 impl Observer {
     fn upstreams(&self) -> Vec<Upstream> {
-        let backend = self.backend.get().map(|ok| Upstream { name: "backend", ok });
-        let cycle = self.keys.last_cycle().filter(|cycle| is_remote(cycle.source));
-        backend.into_iter().chain(cycle.map(|cycle| Upstream { name: cycle.source, ok: cycle.is_complete })).collect()
+        let mut asked = vec![("backend", self.backend.get())];
+        if self.remote.is_some() {
+            asked.extend([("coordinator", COORDINATOR.is_reached()), ("kms", KMS.is_reached())]);
+        }
+        asked.into_iter().filter_map(|(name, ok)| Some(Upstream { name, ok: ok? })).collect()
     }
 
     fn certificates(&self) -> Vec<Certificate> {
         let listener = self.identity.as_ref().map(|identity| ("listener", identity.not_after()));
-        listener.into_iter().map(|(name, end)| Certificate { name, not_after: unix(end) }).collect()
+        let shown = self.remote.as_ref().map(|remote| upstreams::certificates(&remote.settings()));
+        let all = listener.into_iter().chain(shown.into_iter().flatten());
+        all.map(|(name, end)| Certificate { name, not_after: unix(end) }).collect()
     }
 
     fn key_check(&self) -> Check {
@@ -139,6 +150,10 @@ impl Observer {
         let mut counted = self.host.tell(&self.telemetry.metrics);
         counted.push((&table::CONFIG_RELOADS, label("result", "ok"), self.reloads.reloaded()));
         counted.push((&table::CONFIG_RELOADS, label("result", "refused"), self.reloads.refused()));
+        counted.extend(upstreams::of_keys(self.keys.counts(), self.keys.source_name()));
+        if self.remote.is_some() {
+            counted.extend(upstreams::calls());
+        }
         counted
     }
 }
@@ -148,13 +163,14 @@ impl StatusSource for Observer {
         let phase = self.readiness.phase();
         let mut checks = vec![Check { name: "serving", ok: phase == Phase::Ready, detail: name(phase).to_owned() }];
         checks.push(self.key_check());
-        if let Some(ok) = self.backend.get() {
+        for Upstream { name, ok } in self.upstreams() {
             let detail = if ok { "it answers" } else { "it does not answer" };
-            checks.push(Check { name: "backend", ok, detail: detail.to_owned() });
+            checks.push(Check { name, ok, detail: detail.to_owned() });
         }
         let now = unix(SystemTime::now());
         for certificate in self.certificates() {
-            let detail = format!("expires in {} days", certificate.not_after.saturating_sub(now) / 86_400);
+            let days = certificate.not_after.saturating_sub(now) / 86_400;
+            let detail = format!("{} expires in {days} days", certificate.name);
             checks.push(Check { name: "certificate", ok: certificate.not_after > now, detail });
         }
         Health::of(checks)
@@ -170,6 +186,7 @@ impl StatusSource for Observer {
             retired: tenant.retired,
             source: kind(tenant.source),
             fresh_at: tenant.fresh_at.into(),
+            fragment: tenant.fragment.as_deref().map(str::to_owned),
             freshness: if tenant.fresh_at >= fresh_since { "fresh" } else { "last good" },
         });
         let mut tenants: Vec<Tenant> = tenants.collect();
@@ -207,12 +224,11 @@ impl StatusSource for Observer {
         let certificates = self.certificates();
         let ends = certificates.iter().map(|one| (label("certificate", one.name), float(one.not_after)));
         metrics.tell(&table::CERTIFICATE_END, ends);
+        if let Some(remote) = &self.remote {
+            upstreams::tell(metrics, remote);
+        }
         metrics.text(&self.counted())
     }
-}
-
-fn is_remote(source: &str) -> bool {
-    !matches!(source, "configuration" | "nowhere")
 }
 
 fn kind(source: SourceKind) -> &'static str {

@@ -127,11 +127,12 @@ impl Operation {
     ) -> anyhow::Result<AdminPort> {
         let reachable = Reachable::default();
         let probing = tokio::spawn(reachable.clone().watch(Arc::clone(backend), self.facts.staging.clone()));
-        let Observed { keys, reloads, recent } = of;
+        let Observed { keys, remote, reloads, recent } = of;
         let observer = Observer {
             telemetry: Telemetry::new(Arc::clone(&self.telemetry.metrics)),
             readiness: self.readiness.clone(),
             keys,
+            remote,
             backend: reachable,
             identity: self.identity.clone(),
             reloads,
@@ -142,7 +143,7 @@ impl Operation {
             refresh_period: self.facts.refresh_period,
             started_at: SystemTime::now(),
         };
-        let guard = MetricsGuard::new(secret_file.with_file_name("metrics-secret-header-value"));
+        let guard = MetricsGuard::new(super::metrics_secret(secret_file));
         let admin = Admin { readiness: self.readiness.clone(), source: Arc::new(observer), guard };
         let router = admin::router(admin);
         let listener =

@@ -46,6 +46,7 @@ mod buckets;
 mod call;
 mod chunked;
 mod client;
+mod clock;
 mod connector;
 mod copies;
 mod credentials;

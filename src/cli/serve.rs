@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 
 use super::ConfigFiles;
 use crate::telemetry::log::{self, Format, RecentLines};
+use crate::telemetry::traces::Traces;
 use crate::{app, config};
 
 #[derive(Debug, Args)]
@@ -44,14 +46,23 @@ impl Serve {
             (None, "json") => Format::Json,
             (None, _) => anyhow::bail!("--log-format must be text or json"),
         };
-        log::start(logging.filter.as_deref().unwrap_or(&self.log), format, &recent)?;
-        let options = app::Options { paths, data: self.data, listen: self.listen, admin: self.admin, recent };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(app::serve(options))
+        let traces = logging.traces.as_ref().map(|settings| {
+            let _within = runtime.enter();
+            Traces::start(settings, env!("CARGO_PKG_VERSION"))
+        });
+        let traces = traces.transpose().context("telemetry.traces")?;
+        log::start(logging.filter.as_deref().unwrap_or(&self.log), format, &recent, traces.as_ref())?;
+        let options = app::Options { paths, data: self.data, listen: self.listen, admin: self.admin, recent };
+        let served = runtime.block_on(app::serve(options));
+        if let Some(traces) = traces {
+            traces.end();
+        }
+        served
     }
 }
 
 /// Logs lines of text, for commands without a configuration of logging.
 pub(super) fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
-    Ok(log::start(filter, Format::Text, &RecentLines::default())?)
+    Ok(log::start(filter, Format::Text, &RecentLines::default(), None)?)
 }

@@ -11,6 +11,7 @@ use super::error::Problem;
 use super::sections::value;
 use crate::telemetry::audit::{OnFull, Settings, Sink};
 use crate::telemetry::log::Format;
+use crate::telemetry::traces;
 
 /// The addresses to listen on: an IP address and a port; port 0 picks a free one.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -84,7 +85,7 @@ impl Default for RawAudit {
     }
 }
 
-/// Log lines.
+/// Log lines and traces.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Telemetry")]
@@ -95,6 +96,27 @@ pub(super) struct RawTelemetry {
     /// What to log: `error`, `warn`, `info`, `debug`, or per module; the command line's if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) log: Option<String>,
+    /// Traces of requests, sent over OTLP (HTTP, protobuf); none if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) traces: Option<RawTraces>,
+}
+
+/// Traces of requests: one span a request, one for each call of the store within it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Traces")]
+pub(super) struct RawTraces {
+    /// The collector, such as `https://collector.example.com:4318`; traces go to `/v1/traces` there.
+    pub(super) endpoint: String,
+    /// How many of the requests are told of, from 0 to 1; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sample_ratio: Option<f64>,
+    /// A file with the authorities that may sign the collector's certificate, PEM; the system's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ca_file: Option<String>,
+    /// The file that holds a bearer token for the collector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) token_file: Option<String>,
 }
 
 /// Where to listen, and whom to believe.
@@ -125,13 +147,15 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
-/// How log lines look; what is absent is for the command line to say.
+/// How log lines look, which is for the command line to say where it is absent; and where traces go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Logging {
     /// text or JSON
     pub format: Option<Format>,
     /// which lines
     pub filter: Option<String>,
+    /// where traces go
+    pub traces: Option<traces::Settings>,
 }
 
 /// The addresses; what is wrong is added to `problems`.
@@ -208,7 +232,37 @@ pub(super) fn logging(raw: &RawTelemetry, problems: &mut Vec<Problem>) -> Loggin
             None
         }
     };
-    Logging { format, filter: raw.log.clone() }
+    let traces = raw.traces.as_ref().and_then(|raw| traces(raw, problems));
+    Logging { format, filter: raw.log.clone(), traces }
+}
+
+fn traces(raw: &RawTraces, problems: &mut Vec<Problem>) -> Option<traces::Settings> {
+    let before = problems.len();
+    let address = raw.endpoint.parse::<http::Uri>().ok();
+    let is_address = address.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.query().is_none()
+    });
+    if !is_address {
+        let reason = "must be an address such as https://collector.example.com:4318";
+        problems.push(value("telemetry.traces.endpoint", reason));
+    }
+    let ratio = raw.sample_ratio.unwrap_or(1.0);
+    if !(0.0..=1.0).contains(&ratio) {
+        problems.push(value("telemetry.traces.sample_ratio", "must be from 0 to 1"));
+    }
+    let file = |text: &Option<String>| text.as_ref().filter(|text| !text.is_empty()).map(PathBuf::from);
+    let settings = traces::Settings {
+        endpoint: raw.endpoint.clone(),
+        sampled_of_million: million(ratio),
+        ca_file: file(&raw.ca_file),
+        token_file: file(&raw.token_file),
+    };
+    (problems.len() == before).then_some(settings)
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to 1,000,000")]
+fn million(ratio: f64) -> u32 {
+    (ratio.clamp(0.0, 1.0) * 1e6).round() as u32
 }
 
 fn networks(texts: &[String], path: &str, problems: &mut Vec<Problem>) -> Vec<IpNet> {

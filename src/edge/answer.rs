@@ -15,8 +15,8 @@ use s3s::StdError;
 use tracing::Span;
 
 use super::budget::Permit;
-use crate::telemetry::Telemetry;
 use crate::telemetry::request::Ended;
+use crate::telemetry::{Telemetry, traces};
 
 /// An answer's body. Dropped when it was sent, or when the client went away.
 pub(super) struct AnswerBody {
@@ -33,15 +33,17 @@ pub(super) struct Ending {
     received: Arc<AtomicU64>,
     began: Instant,
     ended: Ended,
+    /// the request's span in traces
+    trace: Span,
     /// the body's length, if it is known
     announced: Option<u64>,
 }
 
 impl Ending {
     /// A request begins.
-    pub(super) fn new(telemetry: Telemetry, received: Arc<AtomicU64>, ended: Ended) -> Self {
+    pub(super) fn new(telemetry: Telemetry, received: Arc<AtomicU64>, ended: Ended, trace: Span) -> Self {
         telemetry.metrics.in_flight.inc();
-        Self { telemetry, received, began: Instant::now(), ended, announced: None }
+        Self { telemetry, received, began: Instant::now(), ended, trace, announced: None }
     }
 
     /// The answer's head is there.
@@ -74,6 +76,7 @@ impl Drop for Ending {
             metrics.cancelled.inc();
         }
         metrics.request(&self.ended);
+        traces::record(&self.trace, &self.ended);
         if let Some(audit) = &self.telemetry.audit {
             audit.record(self.ended.clone());
         }

@@ -18,8 +18,8 @@ use super::budget::{Budget, Full, Permit};
 use super::readiness::{Phase, Readiness};
 use super::request_id::RequestIds;
 use super::{Config, RequestId, Surroundings, error_body, proxy, request_body};
-use crate::telemetry::Telemetry;
 use crate::telemetry::request::{Ended, Facts};
+use crate::telemetry::{Telemetry, traces};
 
 /// Where a load balancer asks on the S3 port, unsigned. No bucket can have this name.
 const HEALTH_PATH: &str = "/_/health";
@@ -80,8 +80,9 @@ impl<H: S3Handler> Front<H> {
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(ended.facts.clone());
-        let ending = Ending::new(self.telemetry.clone(), received, ended);
-        let (answer, permit) = self.decide(request).instrument(span.clone()).await;
+        let trace = traces::request_span(&ended.id, &ended.method);
+        let ending = Ending::new(self.telemetry.clone(), received, ended, trace.clone());
+        let (answer, permit) = self.decide(request).instrument(span.clone()).instrument(trace).await;
         let mut answer = error_body::complete(answer, &path, id.as_str(), self.ids.host_id());
         self.label(answer.headers_mut(), &id);
         span.in_scope(|| tracing::debug!(status = answer.status().as_u16(), "answered"));

@@ -101,6 +101,14 @@ async fn an_idle_connection_does_not_hold_up_shutdown() {
 }
 
 #[tokio::test]
+async fn a_head_that_does_not_end_is_given_up() {
+    let running = start(Config { head_timeout: Duration::from_millis(50), ..Config::default() }).await;
+    let client = send(&running, "GET /bucket/key HTTP/1.1\r\nHost: s3\r\nX-Slow: ").await;
+    let answer = rest(client).await;
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_connection_too_many_waits_for_an_earlier_one_to_end() {
     let mut running = start(Config { connections_max: 1, ..Config::default() }).await;
     let first = send(&running, GET).await;

@@ -177,16 +177,20 @@ fn verifier(
     verifier.map(|verifier| verifier as _).map_err(TlsError::Authorities)
 }
 
-/// The first end among a chain's certificates.
 fn not_after(file: &Path, chain: &[CertificateDer<'_>]) -> Result<SystemTime, TlsError> {
-    let mut first: Option<u64> = None;
+    first_end(chain).ok_or_else(|| TlsError::Certificate(file.to_owned()))
+}
+
+/// The first end among a chain's certificates; none if there is no certificate, or one that cannot be understood.
+#[must_use]
+pub fn first_end(chain: &[CertificateDer<'_>]) -> Option<SystemTime> {
+    let mut first = None;
     for der in chain {
-        let (_, certificate) =
-            x509_parser::parse_x509_certificate(der).map_err(|_| TlsError::Certificate(file.to_owned()))?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
         let end = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
-        first = Some(first.map_or(end, |first| first.min(end)));
+        first = Some(first.map_or(end, |first: u64| first.min(end)));
     }
-    Ok(UNIX_EPOCH + Duration::from_secs(first.unwrap_or(0)))
+    Some(UNIX_EPOCH + Duration::from_secs(first?))
 }
 
 #[cfg(test)]

@@ -93,6 +93,11 @@ impl AccessKeys {
         Some(key)
     }
 
+    /// Those that stand in the configuration.
+    pub fn configured(&self) -> impl Iterator<Item = &AccessKey> {
+        self.configured.by_id.values().map(AsRef::as_ref)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -16,7 +16,7 @@ mod page;
 mod transport;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{Method, StatusCode};
 
@@ -38,6 +38,15 @@ pub struct CoordinatorSettings {
     pub cert_file: Option<PathBuf>,
     /// the client's private key, PEM
     pub key_file: Option<PathBuf>,
+}
+
+/// A Coordinator that answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answering {
+    /// its revision
+    pub revision: u64,
+    /// what its clock says, if it says so
+    pub clock: Option<SystemTime>,
 }
 
 /// A Coordinator that can be asked.
@@ -72,6 +81,15 @@ impl Client {
         let path = format!("/v1/tenants?limit={PAGE_TENANTS}{cursor}");
         let answer = self.transport.get(&path, ANSWER_TIMEOUT).await?;
         page::read(&answer.expect(StatusCode::OK)?)
+    }
+
+    /// Whether the Coordinator can be reached and takes the token; reads no more than one tenant.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`]
+    pub async fn probe(&self) -> Result<Answering, CoordinatorError> {
+        let answer = self.transport.get("/v1/tenants?limit=1", ANSWER_TIMEOUT).await?.expect(StatusCode::OK)?;
+        Ok(Answering { revision: page::read(&answer)?.revision, clock: answer.date })
     }
 
     /// What changed since this revision of this epoch, waited for as long as this; none if nothing did.

@@ -166,7 +166,8 @@ pub enum FirstStartError {
     Randomness,
 }
 
-const FILE_NAME: &str = "first-start.json";
+/// The name of the file in the data folder.
+pub const FILE_NAME: &str = "first-start.json";
 const FILE_BYTES_MAX: usize = 4096;
 const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 

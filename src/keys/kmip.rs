@@ -9,10 +9,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use futures::{StreamExt, stream};
 
+use super::calls::{KMS, Outcome};
 use super::cycle::Cycle;
 use super::fragment::Fragments;
 use super::ring::{SourceKind, TenantKeys};
@@ -70,7 +72,7 @@ impl KmsKeys {
         tenant: &PrivateTenant,
         fragments: &Fragments,
     ) -> Result<(TenantKeys, SourceKind), KeyError> {
-        let answer = self.kms.load_full().lookup(tenant.id.as_str()).await;
+        let answer = counted(&**self.kms.load_full(), tenant).await;
         Ok((key_set(tenant, answer)?.derive(&tenant.id, fragments)?, SourceKind::Kms))
     }
 
@@ -78,7 +80,7 @@ impl KmsKeys {
     pub async fn refresh(&self, cycle: &mut Cycle, tenants: &[PrivateTenant], fragments: &Fragments) {
         let kms = self.kms.load_full();
         let mut answers = stream::iter(0..tenants.len())
-            .map(|number| kms.lookup(tenants[number].id.as_str()))
+            .map(|number| counted(&**kms, &tenants[number]))
             .buffered(PARALLEL_LOOKUPS_MAX);
         let mut unanswered = 0;
         for tenant in tenants {
@@ -97,6 +99,19 @@ impl KmsKeys {
         drop(answers);
         kms.rest().await;
     }
+}
+
+async fn counted(kms: &dyn Kms, tenant: &PrivateTenant) -> Result<Seed, LookupError> {
+    let began = Instant::now();
+    let answer = kms.lookup(tenant.id.as_str()).await;
+    let outcome = match &answer {
+        Ok(_) => Outcome::Answered,
+        Err(LookupError::NoSuchKey(_)) => Outcome::Absent,
+        Err(LookupError::Kms(error)) if error.is_unanswered() => Outcome::Unanswered,
+        Err(LookupError::Kms(_)) => Outcome::Refused,
+    };
+    KMS.count(outcome, began.elapsed());
+    answer
 }
 
 fn key_set(tenant: &PrivateTenant, answer: Result<Seed, LookupError>) -> Result<KeySet, KeyError> {

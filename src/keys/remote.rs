@@ -135,6 +135,12 @@ impl RemoteKeys {
         Ok(())
     }
 
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Arc<RemoteSettings> {
+        self.settings.load_full()
+    }
+
     /// How far the Coordinator was followed; none before its first list.
     #[must_use]
     pub fn position(&self) -> Option<Position> {

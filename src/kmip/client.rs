@@ -5,6 +5,8 @@
 //! connections that were idle for a while: a lookup that meets the end of a connection which answered before starts
 //! over on a fresh one, once. It may, because no request changes anything. A time-out is not tried again.
 
+mod probe;
+
 use std::{
     fmt, io,
     sync::{Mutex, PoisonError},
@@ -23,6 +25,7 @@ use super::{
     tls::{self, TlsError},
 };
 use crate::seal::Seed;
+pub use probe::{Answering, Probe};
 
 /// A KMS that can be asked; shared by all who ask.
 pub struct Client {

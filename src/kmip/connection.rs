@@ -9,7 +9,10 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::{
+    ClientConfig, ProtocolVersion,
+    pki_types::{CertificateDer, ServerName},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, lookup_host},
@@ -56,7 +59,8 @@ impl Connector {
         Err(TransportError::Unreachable(failures.join("; ")))
     }
 
-    async fn connect_address(&self, address: &Address) -> Result<Connection, String> {
+    /// Connects to one address; why not is told in words.
+    pub(super) async fn connect_address(&self, address: &Address) -> Result<Connection, String> {
         let name = format!("{}:{}", address.host.as_str(), address.port);
         let server_name = match &self.server_name {
             Some(given) => given.clone(),
@@ -113,6 +117,19 @@ impl Connection {
         };
         self.answers += 1;
         Ok(self.buffer.get(..bytes).unwrap_or_default())
+    }
+
+    /// The version of TLS that both sides agreed on.
+    pub(super) fn tls_version(&self) -> &'static str {
+        match self.stream.get_ref().1.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "TLSv1.3",
+        }
+    }
+
+    /// The certificates that the server showed, its own first.
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.stream.get_ref().1.peer_certificates().unwrap_or_default()
     }
 
     /// Says goodbye, so that the server logs no fault. Whether it listens does not matter.

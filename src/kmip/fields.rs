@@ -117,4 +117,5 @@ pub(super) const RESULT_MESSAGE: Field = Field::new(0x42_007D, "Result Message")
 pub(super) const RESULT_REASON: Field = Field::new(0x42_007E, "Result Reason");
 pub(super) const RESULT_STATUS: Field = Field::new(0x42_007F, "Result Status");
 pub(super) const SECRET_DATA: Field = Field::new(0x42_0085, "Secret Data");
+pub(super) const TIME_STAMP: Field = Field::new(0x42_0092, "Time Stamp");
 pub(super) const UNIQUE_IDENTIFIER: Field = Field::new(0x42_0094, "Unique Identifier");

@@ -8,6 +8,7 @@
 //! [`super::lookup`]'s.
 
 use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{
     error::{DecodeError, KmsError, PayloadError, Refusal, Version},
@@ -15,7 +16,7 @@ use super::{
         ATTRIBUTE, ATTRIBUTE_NAME, ATTRIBUTE_VALUE, BATCH_COUNT, BATCH_ITEM, KEY_BLOCK, KEY_COMPRESSION_TYPE,
         KEY_FORMAT_TYPE, KEY_MATERIAL, KEY_VALUE, KEY_WRAPPING_DATA, MAXIMUM_ITEMS, NAME_TYPE, NAME_VALUE, OBJECT_TYPE,
         OPERATION, PROTOCOL_VERSION, REQUEST_HEADER, REQUEST_MESSAGE, REQUEST_PAYLOAD, RESPONSE_HEADER,
-        RESPONSE_MESSAGE, RESPONSE_PAYLOAD, RESULT_MESSAGE, RESULT_REASON, RESULT_STATUS, SECRET_DATA,
+        RESPONSE_MESSAGE, RESPONSE_PAYLOAD, RESULT_MESSAGE, RESULT_REASON, RESULT_STATUS, SECRET_DATA, TIME_STAMP,
         UNIQUE_IDENTIFIER, VERSION_MAJOR, VERSION_MINOR,
     },
     ttlv::{self, Item, Limits, Structure, Value, Writer},
@@ -105,6 +106,15 @@ pub(super) fn get_attributes(id: &UniqueId) -> Vec<u8> {
 /// Asks for an object as it is stored: a server may fail on any format that is asked for.
 pub(super) fn get(id: &UniqueId) -> Vec<u8> {
     request(Operation::Get, |payload| UNIQUE_IDENTIFIER.put_text(payload, &id.0))
+}
+
+/// What the server's clock said when it answered, whatever the answer is.
+pub(super) fn time_stamp(answer: &[u8]) -> Option<SystemTime> {
+    let Value::Structure(message) = ttlv::decode(answer, &ANSWER_LIMITS).ok()?.value else { return None };
+    match TIME_STAMP.find(RESPONSE_HEADER.structure(message).ok()?) {
+        Ok(Some(Value::DateTime(seconds))) => UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?)),
+        _ => None,
+    }
 }
 
 /// The identifiers that Locate found; none is an answer too.

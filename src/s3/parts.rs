@@ -23,6 +23,7 @@ use crate::seal::{
     Completion, CompletionParts, Kind, OpenError, PartHeader, PartTable, PartsSpan, PlainRange, RangeOpener, SealedLen,
     Span, StreamHeader, UnlistedParts,
 };
+use crate::telemetry::tally::{self, Cache};
 
 /// What the completion record of an object says.
 #[derive(Debug)]
@@ -120,7 +121,9 @@ pub(crate) async fn completed(
 ) -> S3Result<Arc<Completed>> {
     let tables = &scope.gateway.part_tables;
     let cache_key = (name.stored.clone(), name.key.clone(), info.etag.clone());
-    if let Some(cached) = tables.tables.get(&cache_key).await {
+    let cached = tables.tables.get(&cache_key).await;
+    tally::looked_up(Cache::PartTables, cached.is_some(), tables.tables.entry_count());
+    if let Some(cached) = cached {
         return Ok(cached);
     }
     let stored_parts = info.etag.stored_parts().unwrap_or(0);

@@ -13,8 +13,11 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
+
+use super::traces::Traces;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,26 +39,44 @@ const NEVER: &[&str] = &[
     "aws_smithy_runtime=info",
     "aws_sigv4=off",
     "aws_config=info",
+    // spans that are for traces alone
+    "sealgate_trace=off",
 ];
 
-/// Logs from now on. `filter` is `info` or the like, or per module as in `sealgate::s3=debug`.
+/// Logs from now on, and gives spans to the traces. `filter` is `info` or the like, or per module as in `sealgate::s3=debug`.
 ///
 /// # Errors
 /// If the filter makes no sense.
-pub fn start(filter: &str, format: Format, recent: &RecentLines) -> Result<(), ParseError> {
-    let mut filter = EnvFilter::try_new(filter)?;
+pub fn start(lines_of: &str, format: Format, recent: &RecentLines, traces: Option<&Traces>) -> Result<(), ParseError> {
+    let shown = filter(lines_of)?;
+    let Some(traces) = traces else {
+        // one filter before everything: what is not logged costs nothing
+        tracing_subscriber::registry().with(shown).with(recent.clone()).with(lines(format)).init();
+        return Ok(());
+    };
+    let kept = recent.clone().with_filter(filter(lines_of)?);
+    tracing_subscriber::registry().with(traces.layer()).with(kept).with(lines(format).with_filter(shown)).init();
+    Ok(())
+}
+
+/// What is logged.
+pub(super) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+    let mut filter = EnvFilter::try_new(text)?;
     for directive in NEVER {
         filter = filter.add_directive(directive.parse()?);
     }
-    let registry = tracing_subscriber::registry().with(filter).with(recent.clone());
+    Ok(filter)
+}
+
+fn lines<S>(format: Format) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
-        Format::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).init(),
-        Format::Json => {
-            registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)).init();
-        }
+        Format::Text => Box::new(lines.with_ansi(std::io::stderr().is_terminal())),
+        Format::Json => Box::new(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)),
     }
-    Ok(())
 }
 
 /// The last warnings and errors, for the status page. Cloning shares them.

@@ -21,7 +21,7 @@ use super::audit::Handles;
 use super::backend_calls::BackendCalls;
 use super::request::Ended;
 use super::table::{self, Described};
-use super::tally::{self, Failed};
+use super::tally::{self, Cache, Failed};
 
 /// A set of labels.
 pub type Labels = Vec<(&'static str, String)>;
@@ -35,6 +35,8 @@ pub struct Metrics {
     registry: Registry,
     operations: HashMap<&'static str, Operation>,
     other: Operation,
+    errors: HashMap<&'static str, Counter>,
+    other_errors: Counter,
     /// requests whose answer has not ended
     pub in_flight: Gauge,
     /// bytes of bodies from clients
@@ -96,9 +98,13 @@ impl Metrics {
         add(&mut registry, &table::KEY_AGE, key_age.clone());
         let backend = BackendCalls::new(&mut registry);
         let told = TOLD.iter().map(|described| (described.name, family::<Level>(&mut registry, described))).collect();
+        let errors = family::<Counter>(&mut registry, &table::S3_ERRORS);
+        let error = |code: &str| errors.get_or_create_owned(&label("code", code));
         let metrics = Self {
             operations,
             other,
+            errors: ERROR_CODES.iter().map(|code| (*code, error(code))).collect(),
+            other_errors: error("Other"),
             in_flight: single(&mut registry, &table::HTTP_IN_FLIGHT),
             received: bytes.get_or_create_owned(&label("direction", "received")),
             sent: bytes.get_or_create_owned(&label("direction", "sent")),
@@ -124,6 +130,9 @@ impl Metrics {
         let operation = self.operations.get(ended.facts.operation()).unwrap_or(&self.other);
         let class = usize::from(ended.status / 100).clamp(1, 5) - 1;
         operation.by_class[class].inc();
+        if let Some(code) = &ended.error_code {
+            self.errors.get(code.as_str()).unwrap_or(&self.other_errors).inc();
+        }
         operation.first_byte.observe(Duration::from_micros(ended.first_byte_micros).as_secs_f64());
         operation.duration.observe(Duration::from_micros(ended.total_micros).as_secs_f64());
     }
@@ -182,7 +191,8 @@ impl Metrics {
             Failed::ALL.map(|(kind, name)| (&table::INTEGRITY_FAILURES, label("kind", name), tally::failures(kind)));
         let mut registry = Registry::with_prefix(table::PREFIX);
         let mut families = HashMap::new();
-        for (described, labels, count) in tallies.iter().chain(&failures).chain(counted) {
+        let caches = self.caches();
+        for (described, labels, count) in tallies.iter().chain(&failures).chain(&caches).chain(counted) {
             let family = families.entry(described.name).or_insert_with(|| family::<Counter>(&mut registry, described));
             family.get_or_create(labels).inc_by(*count);
         }
@@ -192,6 +202,21 @@ impl Metrics {
             text.clear();
         }
         text
+    }
+}
+
+impl Metrics {
+    /// Tells how many entries caches have; gives how often they were asked.
+    fn caches(&self) -> Vec<Counted> {
+        let all = Cache::ALL.map(|(cache, name)| (label("cache", name), tally::cache(cache)));
+        #[allow(clippy::cast_precision_loss, reason = "caches are far smaller than 2^53")]
+        self.tell(&table::CACHE_ITEMS, all.iter().map(|(cache, (_, _, entries))| (cache.clone(), *entries as f64)));
+        let lookups = |(cache, (misses, hits, _)): (Labels, (u64, u64, u64))| {
+            [("miss", misses), ("hit", hits)].map(|(result, count)| {
+                (&table::CACHE_LOOKUPS, [cache.clone(), label("result", result)].concat(), count)
+            })
+        };
+        all.into_iter().flat_map(lookups).collect()
     }
 }
 
@@ -251,6 +276,10 @@ const TOLD: &[Described] = &[
     table::TENANTS_WITHOUT_KEY,
     table::TENANTS_LAST_GOOD,
     table::UPSTREAM,
+    table::COORDINATOR_REVISION,
+    table::KMS_LAST_DURATION,
+    table::INSECURE_TLS,
+    table::CACHE_ITEMS,
     table::HEALTH,
     table::BUILD,
     table::CONFIG,
@@ -296,6 +325,40 @@ pub(super) const OPERATIONS: &[&str] = &[
     "Unknown",
     "UploadPart",
     "UploadPartCopy",
+];
+
+/// The error codes that are counted under their own names; all others are `Other`.
+const ERROR_CODES: &[&str] = &[
+    "AccessDenied",
+    "BadDigest",
+    "BucketAlreadyExists",
+    "BucketAlreadyOwnedByYou",
+    "BucketNotEmpty",
+    "EntityTooLarge",
+    "EntityTooSmall",
+    "ExpiredToken",
+    "IncompleteBody",
+    "InternalError",
+    "InvalidAccessKeyId",
+    "InvalidArgument",
+    "InvalidPart",
+    "InvalidRange",
+    "InvalidRequest",
+    "InvalidToken",
+    "MalformedXML",
+    "MethodNotAllowed",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NoSuchUpload",
+    "NoSuchVersion",
+    "NotImplemented",
+    "PreconditionFailed",
+    "RequestTimeTooSkewed",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SignatureDoesNotMatch",
+    "SlowDown",
+    "XAmzContentSHA256Mismatch",
 ];
 
 #[cfg(test)]

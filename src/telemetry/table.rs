@@ -73,6 +73,7 @@ table! {
     HTTP_BYTES = counter("http", "bytes", "Bytes of bodies received from and sent to clients");
     HTTP_REFUSED = counter("http_refused", "", "Requests refused because a limit was reached");
     HTTP_CANCELLED = counter("http_cancelled", "", "Answers that clients did not wait for");
+    S3_ERRORS = counter("s3_errors", "", "Answers that are errors by S3 error code");
     CONNECTIONS = gauge("connections_open", "", "Open connections by listener");
     HANDSHAKES_FAILED = counter("tls_handshake_failures", "", "Connections that ended before HTTP, by listener");
     // sealing
@@ -86,9 +87,20 @@ table! {
     TENANTS_WITHOUT_KEY = gauge("tenants_without_key", "", "Tenants that have no key: their requests fail");
     TENANTS_LAST_GOOD = gauge("tenants_on_last_good_key", "", "Tenants whose key could not be refreshed");
     KEY_AGE = histogram("key_age", "seconds", "Time since the source last confirmed a tenant's key, over all tenants");
+    KEYS_REFRESHES = counter("keys_refreshes", "", "Refreshes of all keys by source and result");
+    KEYS_LOOKUPS = counter("keys_lookups", "", "Keys of single tenants that requests had to wait for, by result");
+    KEYS_SURPRISES = counter("keys_changed_unannounced", "", "Seeds that changed without a new version");
+    KEYS_REVOKED = counter("keys_revoked", "", "Tenants whose keys were taken away because the KMS no longer has them");
     // what stands behind
     BACKEND_REQUESTS = counter("backend_requests", "", "Requests to the S3 store by operation and outcome: the class of the status code, or none without an answer");
     BACKEND_DURATION = histogram("backend_request_duration", "seconds", "From a request to the S3 store to the head of its answer");
+    COORDINATOR_REQUESTS = counter("coordinator_requests", "", "Requests to the Coordinator by result");
+    COORDINATOR_REVISION = gauge("coordinator_revision", "", "How far the Coordinator's changes were followed");
+    KMS_REQUESTS = counter("kms_requests", "", "Look-ups of tenants' keys in the KMS by result");
+    KMS_LAST_DURATION = gauge("kms_last_request_duration", "seconds", "How long the last look-up in the KMS took");
+    INSECURE_TLS = gauge("insecure_tls", "", "Whether the certificate of an upstream is not verified, 1 or 0");
+    CACHE_ITEMS = gauge("cache_items", "", "Entries by cache");
+    CACHE_LOOKUPS = counter("cache_lookups", "", "Look-ups by cache and whether there was an entry");
     UPSTREAM = gauge("upstream_connection_status", "", "Whether an upstream could be reached when it was last asked, 1 or 0");
     HEALTH = gauge("healthcheck_status", "", "Whether all checks of /health are well, 1 or 0");
     // the process

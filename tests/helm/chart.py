@@ -6,6 +6,7 @@ AssertionError with the values that were given.
 import copy
 import itertools
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import tempfile
 import jsonschema
 import kubernetes_validate
 import yaml
+
+import readme
 
 CHART, HELM3, HELM4, PROMTOOL, METRICS, CHECK = sys.argv[1:7]
 HELMS = [HELM3, HELM4]
@@ -39,6 +42,7 @@ TOGGLES = {
     "fragments-global": {"globalConfig": {"customerFragmentsExistingSecret": "gateway-customer-fragments"}},
     "openshift": {"openshift": {"enabled": True}},
     "roll": {"rollOnConfigChange": True},
+    "tested": {"tests": {"accessKeySecret": "access-key"}},
     "inline": {"secretConfig": {"tenants": []}},
     "existing": {"existingSecret": "sealgate-secret", "existingConfigMap": "sealgate-config"},
     "local": LOCAL,
@@ -221,6 +225,9 @@ def scaling_and_disruption():
     assert ("PodDisruptionBudget", "demo-sealgate") not in render(merged(TOGGLES["budget"], {"replicaCount": 1}))
     keys = [spread["topologyKey"] for spread in pod(objects)["spec"]["topologySpreadConstraints"]]
     assert keys == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+    spread = pod(objects)["spec"]["topologySpreadConstraints"][0]
+    assert spread["matchLabelKeys"] == ["pod-template-hash"]
+    assert "matchLabelKeys" not in pod(render({}, kubernetes="1.26.0"))["spec"]["topologySpreadConstraints"][0]
 
 
 def the_network_policy_names_every_port_both_ways():
@@ -280,6 +287,8 @@ def notes_warn():
     assert "TLS is off" not in notes(TOGGLES["tls"])
     assert "one replica" in notes(LOCAL) and "go with the pod" in notes(LOCAL)
     assert "in clear" in notes(TOGGLES["inline"])
+    insecure = {"config": {"crypto": {"kms_config": {"tls": {"insecure_skip_verify": True}}}}}
+    assert "insecure_skip_verify" in notes(insecure) and "insecure_skip_verify" not in notes({})
 
 
 def the_schema_is_draft_7_and_strict():
@@ -293,9 +302,36 @@ def the_schema_is_draft_7_and_strict():
 def the_test_pod_is_one_of_helm_test():
     item = render({})["Pod", "demo-sealgate-test"]
     assert item["metadata"]["annotations"]["helm.sh/hook"] == "test"
-    script = item["spec"]["containers"][0]["args"][0]
-    checked = subprocess.run(["sh", "-n", "-c", script], capture_output=True, text=True)
-    assert checked.returncode == 0, checked.stderr
+    assert len(item["spec"]["containers"]) == 1
+    for values in ({}, TOGGLES["tested"], merged(TOGGLES["tested"], TOGGLES["tls"])):
+        for one in render(values)["Pod", "demo-sealgate-test"]["spec"]["containers"]:
+            checked = subprocess.run(["sh", "-n", "-c", one["args"][0]], capture_output=True, text=True)
+            assert checked.returncode == 0, checked.stderr
+
+
+def the_readme_is_made_of_the_values():
+    chart = pathlib.Path(CHART)
+    made, silent = readme.readme(chart)
+    assert not silent, f"values without a description: {silent}"
+    assert made == (chart / "README.md").read_text(), "run tests/helm/readme.py helm/sealgate"
+
+
+def values_of_released_versions_render_and_what_cannot_change_does_not():
+    released = sorted((pathlib.Path(__file__).parent / "released").glob("*.yaml"))
+    assert released
+    now = {helm: render({}, helm=helm) for helm in HELMS}
+    for file, helm in itertools.product(released, HELMS):
+        old = render(yaml.safe_load(file.read_text()), helm=helm)
+        assert old.keys() <= now[helm].keys(), f"{file.stem}: {old.keys() - now[helm].keys()} would be deleted"
+    for values in all_values().values():
+        objects = render(values)
+        labels = {"app.kubernetes.io/name": "sealgate", "app.kubernetes.io/instance": "demo"}
+        # Kubernetes refuses an update of these
+        assert objects["Deployment", "demo-sealgate"]["spec"]["selector"] == {"matchLabels": labels}
+        assert labels.items() <= pod(objects)["metadata"]["labels"].items()
+        assert objects["Service", "demo-sealgate"]["spec"]["selector"] == labels
+    claim = render(TOGGLES["volume"])["PersistentVolumeClaim", "demo-sealgate-data"]["spec"]
+    assert claim["accessModes"] == ["ReadWriteOnce"], claim
 
 
 def names_of_metrics(text):
@@ -358,6 +394,9 @@ def render_for_a_start(folder):
             file.write(objects["ConfigMap", "demo-sealgate-config"]["data"]["application.json"])
         with open(f"{folder}/{name}-secret.json", "w") as file:
             file.write(objects["Secret", "demo-sealgate"]["stringData"]["application.json"])
+    tested = render(TOGGLES["tested"])["Pod", "demo-sealgate-test"]["spec"]["containers"]
+    with open(f"{folder}/there-and-back.sh", "w") as file:
+        file.write(next(one for one in tested if one["name"] == "there-and-back")["args"][0])
 
 
 if CHECK == "render_for_a_start":

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -42,7 +43,9 @@ pub(crate) fn folder(config: &Value) -> TempDir {
         "tenants": [{"id": "acme", "access_keys": [{"id": ACCESS_KEY, "secret": SECRET_KEY}]}],
     });
     fs::write(folder.path().join("application.json"), usual.to_string()).unwrap();
-    fs::write(folder.path().join("secret.json"), secret.to_string()).unwrap();
+    let file = folder.path().join("secret.json");
+    fs::write(&file, secret.to_string()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     folder
 }
 
@@ -61,9 +64,18 @@ impl Gateway {
     }
 
     pub(crate) fn start_with(config: &Value, arguments: &[&str]) -> Self {
-        let folder = folder(config);
+        Self::start_in(folder(config), arguments)
+    }
+
+    /// Over files that are there.
+    pub(crate) fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         let (process, s3, admin) = launch(folder.path(), arguments);
         Self { folder, process, s3, admin }
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

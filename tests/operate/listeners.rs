@@ -70,6 +70,30 @@ fn both_ports_speak_tls_1_2_and_1_3_and_nothing_older() {
 }
 
 #[test]
+fn over_tls_clients_choose_http_2_or_1_1() {
+    let (_files, config) = tls(false);
+    let gateway = Gateway::start(&config);
+    for (flag, expected) in [("--http2", "2 200"), ("--http1.1", "1.1 200")] {
+        let output = Command::new("curl")
+            .args([
+                "--silent",
+                flag,
+                "--output",
+                "/dev/null",
+                "--write-out",
+                "%{http_version} %{http_code}",
+                "--cacert",
+            ])
+            .arg(pki("ca.crt"))
+            .arg(format!("https://localhost:{}/_/health", gateway.s3.port()))
+            .env("no_proxy", "*")
+            .output()
+            .expect("apt-get install curl");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    }
+}
+
+#[test]
 fn with_an_authority_s3_clients_show_certificates_and_probes_need_none() {
     let (_files, config) = tls(true);
     let gateway = Gateway::start(&config);
@@ -103,6 +127,11 @@ fn without_tls_an_open_port_is_refused_unless_it_is_allowed_by_name() {
     assert!(!output.status.success() && told.contains("listen.allow_plain_http"), "{told}");
     let allowed = json!({"listen": {"s3": "0.0.0.0:0", "allow_plain_http": true}});
     assert!(program(folder(&allowed).path(), &["config", "check"]).output().unwrap().status.success());
+    for flag in ["--listen", "--admin"] {
+        let output = program(folder(&json!({})).path(), &["serve", flag, "0.0.0.0:0"]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains("listen.allow_plain_http"), "{flag}: {told}");
+    }
     let missing = json!({"listen": {"tls": {"cert": "/none.crt", "key": "/none.key"}}});
     let output = program(folder(&missing).path(), &["serve"]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -9,15 +9,27 @@ mod http;
 #[path = "../support/install.rs"]
 #[allow(dead_code, reason = "the clients are for the other tests")]
 mod install;
+#[path = "../support/seaweedfs.rs"]
+#[allow(dead_code, reason = "parts of it are for the other tests")]
+mod seaweedfs;
+#[path = "../kmip/server.rs"]
+#[allow(dead_code, reason = "the tests of the client use the rest")]
+mod server;
 #[path = "../support/sign.rs"]
 #[allow(dead_code, reason = "parts of it are for the other tests")]
 mod sign;
 
+mod deploy;
 mod doctor;
 mod gateway;
 mod life;
 mod listeners;
 mod page;
 mod promtool;
+mod runbook;
 mod secrets;
 mod telemetry;
+#[path = "../helm/tools.rs"]
+mod tools;
+mod traces;
+mod upstreams;

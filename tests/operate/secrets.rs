@@ -11,11 +11,16 @@ use sha2::{Digest as _, Sha256};
 use crate::gateway::{ACCESS_KEY, Gateway, SECRET_KEY, SEED};
 use crate::http::Request;
 use crate::sign::Signer;
+use crate::traces::Collector;
 
 #[test]
-fn nothing_secret_is_in_logs_audit_metrics_or_status_under_full_debug() {
-    let gateway = Gateway::start_with(
-        &json!({"audit": {"sink": "file", "file": "audit.log"}, "telemetry": {"log": "trace"}}),
+fn nothing_secret_is_in_logs_audit_metrics_status_or_traces_under_full_debug() {
+    let collector = Collector::start();
+    let mut gateway = Gateway::start_with(
+        &json!({
+            "audit": {"sink": "file", "file": "audit.log"},
+            "telemetry": {"log": "trace", "traces": collector.section()},
+        }),
         &["--log", "trace"],
     );
     let mut secrets = vec![SECRET_KEY.to_owned(), SEED.to_owned(), "a-session-token".to_owned()];
@@ -47,11 +52,15 @@ fn nothing_secret_is_in_logs_audit_metrics_or_status_under_full_debug() {
     assert_eq!(ask(signer.sign(token, gateway.s3)).status, 400);
     gateway.signal("HUP");
     while !gateway.log().contains("SIGHUP") {}
+    let (metrics, status) = (gateway.ask("/metrics").text(), gateway.ask("/v1/status").text());
+    gateway.signal("TERM");
+    gateway.ended();
     let told = [
         ("the log", gateway.log()),
         ("the audit log", fs::read_to_string(gateway.path("audit.log")).unwrap()),
-        ("the metrics", gateway.ask("/metrics").text()),
-        ("the status", gateway.ask("/v1/status").text()),
+        ("the metrics", metrics),
+        ("the status", status),
+        ("the traces", collector.taken()),
     ];
     assert!(told[0].1.contains("TRACE") || told[0].1.contains("DEBUG"), "it did log in full:\n{}", told[0].1);
     for (place, text) in &told {

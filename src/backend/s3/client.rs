@@ -13,6 +13,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client as HttpClient, Error as HttpError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tracing::{Instrument as _, field};
 
 use super::answer;
 use super::call::{Call, Replay};
@@ -68,6 +69,25 @@ impl Client {
     /// # Errors
     /// `Body` if the body failed, `Unavailable` if the store gave no answer.
     pub(super) async fn send(&self, call: &Call, body: &Outgoing) -> Result<Response<Incoming>> {
+        // for traces alone: nothing listens to it otherwise
+        let trace = tracing::info_span!(
+            target: "sealgate_trace",
+            "store",
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            http.request.method = call.method.as_str(),
+            http.response.status_code = field::Empty,
+        );
+        let sent = self.tried(call, body).instrument(trace.clone()).await;
+        match &sent {
+            Ok(response) => trace.record("http.response.status_code", response.status().as_u16()),
+            Err(_) => trace.record("otel.status_code", "ERROR"),
+        };
+        sent
+    }
+
+    /// As often as it may be.
+    async fn tried(&self, call: &Call, body: &Outgoing) -> Result<Response<Incoming>> {
         let mut attempt = 1;
         loop {
             let outcome = self.attempt(call, body).await;

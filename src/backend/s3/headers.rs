@@ -9,7 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, DATE, ETAG, EXPIRES,
+    LAST_MODIFIED,
 };
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -162,6 +163,11 @@ pub(super) fn unquoted(etag: &str) -> &str {
 /// `Last-Modified`.
 pub(super) fn last_modified(headers: &HeaderMap) -> Option<SystemTime> {
     OffsetDateTime::parse(text(headers, LAST_MODIFIED.as_str())?, &Rfc2822).ok().map(SystemTime::from)
+}
+
+/// `Date`: when the answer was made.
+pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    OffsetDateTime::parse(text(headers, DATE.as_str())?, &Rfc2822).ok().map(SystemTime::from)
 }
 
 /// A time as HTTP writes it, in whole seconds.

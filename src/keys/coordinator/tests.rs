@@ -3,7 +3,12 @@ use crate::keys::coordinator::transport::Answer;
 use zeroize::Zeroizing;
 
 fn lines(text: &str) -> Result<Page, CoordinatorError> {
-    page::read(&Answer { status: StatusCode::OK, is_lines: true, body: Zeroizing::new(text.as_bytes().to_vec()) })
+    page::read(&Answer {
+        status: StatusCode::OK,
+        is_lines: true,
+        date: None,
+        body: Zeroizing::new(text.as_bytes().to_vec()),
+    })
 }
 
 fn settings(url: &str) -> CoordinatorSettings {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -17,11 +17,14 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 use zeroize::Zeroizing;
 
 use super::CoordinatorSettings;
 use super::error::CoordinatorError;
 use crate::coordinator_api::NDJSON;
+use crate::keys::calls::{COORDINATOR, Outcome};
 
 /// Sends requests.
 pub(super) struct Transport {
@@ -36,6 +39,8 @@ pub(super) struct Transport {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) is_lines: bool,
+    /// the server's clock, whole seconds
+    pub(super) date: Option<SystemTime>,
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
@@ -109,7 +114,10 @@ impl Transport {
                 self.http.request(request).await.map_err(|error| CoordinatorError::Transport(error.into()))?;
             bounded(response).await
         };
-        tokio::time::timeout(timeout, exchange).await.map_err(|_| CoordinatorError::Timeout)?
+        let began = Instant::now();
+        let answer = tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(CoordinatorError::Timeout));
+        COORDINATOR.count(outcome(&answer), began.elapsed());
+        answer
     }
 
     /// The token as it stands in its file now.
@@ -130,10 +138,24 @@ impl std::fmt::Debug for Transport {
     }
 }
 
+fn outcome(answer: &Result<Answer, CoordinatorError>) -> Outcome {
+    match answer {
+        Ok(answer) if answer.status == StatusCode::NOT_FOUND => Outcome::Absent,
+        // a server error is that of a proxy as well as its own
+        Ok(answer) if answer.status.is_server_error() => Outcome::Unanswered,
+        Ok(answer) if answer.status.is_client_error() && answer.status != StatusCode::GONE => Outcome::Refused,
+        Ok(_) => Outcome::Answered,
+        Err(_) => Outcome::Unanswered,
+    }
+}
+
 async fn bounded(response: Response<Incoming>) -> Result<Answer, CoordinatorError> {
     let status = response.status();
     let is_lines =
         response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(NDJSON.as_bytes()));
+    let said_at =
+        response.headers().get(DATE).and_then(|date| OffsetDateTime::parse(date.to_str().ok()?, &Rfc2822).ok());
+    let clock = said_at.map(SystemTime::from);
     let mut body = Zeroizing::new(Vec::new());
     let mut incoming = response.into_body();
     while let Some(frame) = incoming.frame().await {
@@ -144,7 +166,7 @@ async fn bounded(response: Response<Incoming>) -> Result<Answer, CoordinatorErro
         }
         body.extend_from_slice(data);
     }
-    Ok(Answer { status, is_lines, body })
+    Ok(Answer { status, is_lines, date: clock, body })
 }
 
 /// The TLS files as they are now.

@@ -16,6 +16,7 @@ use crate::backend::{BackendError, BucketName, StoredETag, UploadId, UploadRef};
 use crate::s3::errors;
 use crate::s3::scope::{Name, Scope};
 use crate::seal::{Envelope, Kind, ObjectSecret, StreamHeader, open_attributes, seal_attributes};
+use crate::telemetry::tally;
 
 /// As stored: JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +141,7 @@ impl Uploads {
     /// Opens an upload: `NoSuchUpload` if there is no record of it.
     pub(crate) async fn open(&self, scope: &Scope<'_>, name: &Name, upload_id: &str) -> S3Result<OpenUpload> {
         let (at, staging) = located(scope, name, upload_id);
+        tally::looked_up(tally::Cache::Uploads, self.records.contains_key(staging.id()), self.records.entry_count());
         let loaded = self.records.try_get_with(staging.id().to_owned(), load(&staging)).await;
         let record = loaded.map_err(|error| match Arc::try_unwrap(error) {
             Ok(error) => error.into(),

@@ -43,6 +43,30 @@ fn requests_to_the_store_are_counted_once_there_are_any() {
 }
 
 #[test]
+fn errors_are_counted_by_code_and_unknown_ones_together() {
+    let metrics = Metrics::new("1");
+    for code in ["NoSuchKey", "SomethingNew", "SomethingElse"] {
+        metrics.request(&Ended { error_code: Some(code.to_owned()), ..ended("GetObject", 404) });
+    }
+    let text = metrics.text(&[]);
+    for line in ["sealgate_s3_errors_total{code=\"NoSuchKey\"} 1", "sealgate_s3_errors_total{code=\"Other\"} 2"] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+}
+
+#[test]
+fn caches_tell_hits_misses_and_entries() {
+    tally::looked_up(Cache::Uploads, true, 7);
+    tally::looked_up(Cache::Uploads, false, 7);
+    let text = Metrics::new("1").text(&[]);
+    assert!(text.contains("sealgate_cache_items{cache=\"uploads\"} 7"), "{text}");
+    for result in ["hit", "miss"] {
+        let line = format!("sealgate_cache_lookups_total{{cache=\"uploads\",result=\"{result}\"}} 0");
+        assert!(!text.contains(&line), "{text}");
+    }
+}
+
+#[test]
 fn what_is_told_replaces_what_was_told_before() {
     let metrics = Metrics::new("1");
     metrics.tell(&table::UPSTREAM, [(label("upstream", "kms"), 1.0)]);
@@ -71,6 +95,12 @@ fn every_metric_of_the_table_is_registered() {
     let text = metrics.text(&[
         (&table::NETWORK, label("direction", "received"), 1),
         (&table::CONFIG_RELOADS, label("result", "ok"), 1),
+        (&table::KEYS_REFRESHES, label("result", "ok"), 1),
+        (&table::KEYS_LOOKUPS, label("result", "found"), 1),
+        (&table::KEYS_SURPRISES, Labels::new(), 0),
+        (&table::KEYS_REVOKED, Labels::new(), 0),
+        (&table::COORDINATOR_REQUESTS, label("result", "answered"), 1),
+        (&table::KMS_REQUESTS, label("result", "answered"), 1),
     ]);
     for described in table::ALL {
         let family = described.full_name();

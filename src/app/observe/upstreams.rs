@@ -1,0 +1,62 @@
+//! Who keys are asked of: how often, with what result, and how far they can be trusted.
+
+use std::time::SystemTime;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::float;
+use crate::edge::first_end;
+use crate::keys::calls::{COORDINATOR, Calls, KMS, Outcome};
+use crate::keys::counts::Counts;
+use crate::keys::remote::{RemoteKeys, RemoteSettings};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{Counted, Labels, label};
+use crate::telemetry::table;
+
+/// What refreshes and look-ups came to.
+pub(super) fn of_keys(counts: &Counts, source: &str) -> Vec<Counted> {
+    let refreshes = |result, count| {
+        let labels = [label("source", source), label("result", result)].concat();
+        (&table::KEYS_REFRESHES, labels, count)
+    };
+    vec![
+        refreshes("ok", counts.cycles().saturating_sub(counts.aborted())),
+        refreshes("failed", counts.aborted()),
+        (&table::KEYS_LOOKUPS, label("result", "found"), counts.look_ups().saturating_sub(counts.look_ups_failed())),
+        (&table::KEYS_LOOKUPS, label("result", "failed"), counts.look_ups_failed()),
+        (&table::KEYS_SURPRISES, Labels::new(), counts.surprises()),
+        (&table::KEYS_REVOKED, Labels::new(), counts.revoked()),
+    ]
+}
+
+/// Calls to the Coordinator and the KMS by result.
+pub(super) fn calls() -> Vec<Counted> {
+    let of =
+        |metric, calls: &Calls| Outcome::ALL.map(|(outcome, name)| (metric, label("result", name), calls.of(outcome)));
+    [of(&table::COORDINATOR_REQUESTS, &COORDINATOR), of(&table::KMS_REQUESTS, &KMS)].concat()
+}
+
+/// What goes up and down.
+pub(super) fn tell(metrics: &Metrics, remote: &RemoteKeys) {
+    if let Some(position) = remote.position() {
+        metrics.tell(&table::COORDINATOR_REVISION, [(Labels::new(), float(position.revision))]);
+    }
+    if KMS.is_reached().is_some() {
+        metrics.tell(&table::KMS_LAST_DURATION, [(Labels::new(), KMS.last().as_secs_f64())]);
+    }
+    let is_insecure = remote.settings().kms.tls.insecure_skip_verify;
+    metrics.tell(&table::INSECURE_TLS, [(label("upstream", "kms"), if is_insecure { 1.0 } else { 0.0 })]);
+}
+
+/// The certificates that the gateway shows, with their ends.
+pub(super) fn certificates(settings: &RemoteSettings) -> Vec<(&'static str, SystemTime)> {
+    let kms = end(settings.kms.tls.cert.as_bytes()).map(|end| ("kms_client", end));
+    let file = settings.coordinator.cert_file.as_ref().and_then(|file| std::fs::read(file).ok());
+    let coordinator = file.and_then(|pem| end(&pem)).map(|end| ("coordinator_client", end));
+    kms.into_iter().chain(coordinator).collect()
+}
+
+fn end(pem: &[u8]) -> Option<SystemTime> {
+    first_end(&CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().ok()?)
+}
