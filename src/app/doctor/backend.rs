@@ -16,7 +16,8 @@ use crate::app::{create_staging, open_store};
 use crate::backend::local::{LocalStore, OpenError};
 use crate::backend::s3::{S3Settings, S3Store};
 use crate::backend::{
-    Backend, BucketName, GetRequest, Metadata, ObjectRef, PutRequest, ReadConditions, SealedBody, WriteConditions,
+    Backend, BucketName, GetRequest, Governance, Metadata, ObjectRef, PutRequest, ReadConditions, SealedBody,
+    WriteConditions,
 };
 use crate::config::{Config, Store};
 use crate::seal::{
@@ -101,7 +102,7 @@ async fn there_and_back(store: &dyn Backend, bucket: &BucketName) -> anyhow::Res
     let key = TenantKey::from_seed(&Seed::generate()?);
     let binding = Binding::new("doctor", bucket.as_str(), &object.key)?;
     let tried = round_trip(store, &object, &key, &binding).await;
-    let deleted = store.delete(&object, None).await;
+    let deleted = store.delete(&object, None, Governance::Holds).await;
     tried?;
     deleted.context("deleting")?;
     Ok(())
