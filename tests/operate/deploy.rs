@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::gateway::Gateway;
 use crate::http::Request;
-use crate::seaweedfs::SeaweedFs;
+use crate::real_store::RealStore;
 use crate::sign::Signer;
 use crate::tools::HELM;
 
@@ -33,7 +33,7 @@ fn dockerfile_and_compose_file_are_sound_and_their_gateway_serves() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 
     // the same files, but for the names of the network that the other services are in
-    let store = SeaweedFs::start();
+    let store = RealStore::start();
     let edit = |name: &str, change: &dyn Fn(&mut Value)| {
         let file = folder.path().join(name);
         let mut value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();

@@ -9,9 +9,9 @@ mod http;
 #[path = "../support/install.rs"]
 #[allow(dead_code, reason = "the clients are for the other tests")]
 mod install;
-#[path = "../support/seaweedfs.rs"]
+#[path = "../support/real_store.rs"]
 #[allow(dead_code, reason = "parts of it are for the other tests")]
-mod seaweedfs;
+mod real_store;
 #[path = "../kmip/server.rs"]
 #[allow(dead_code, reason = "the tests of the client use the rest")]
 mod server;

@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::install::PYTHON_BIN;
-use crate::seaweedfs::SeaweedFs;
+use crate::real_store::RealStore;
 use crate::server::{Server, seed_text};
 use crate::tools::HELM;
 
@@ -138,7 +138,7 @@ fn program(path: &Path, text: &str) {
 
 #[test]
 fn every_command_of_the_runbook_works() {
-    let (store, mut kms, mut shell) = (SeaweedFs::start(), Server::start(), Shell::start());
+    let (store, mut kms, mut shell) = (RealStore::start(), Server::start(), Shell::start());
     kms.register(PRIVATE, &seed_text(3));
     for name in ["client.key", "client.crt", "ca.crt"] {
         fs::write(shell.folder.path().join(name), kms.pem(name)).unwrap();
