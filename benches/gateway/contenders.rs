@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 
@@ -14,70 +15,147 @@ use super::process::{Process, free_port};
 pub(super) struct Contender {
     pub(super) name: &'static str,
     /// what the target's address leads to; the process whose cost is told
-    pub(super) process: Process,
+    pub(super) process: Arc<Process>,
+    /// the store behind it; none if it is the store
+    pub(super) store: Option<Arc<Process>>,
     pub(super) target: Target,
-    /// only a store: not compared as something in the middle
-    pub(super) is_store: bool,
 }
 
-/// All of them, with the processes behind that nobody asks directly.
+/// All of them.
 pub(super) struct Field {
     pub(super) contenders: Vec<Contender>,
-    _behind: Vec<Process>,
+}
+
+impl Field {
+    /// Those whose name has a word.
+    pub(super) fn named<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a Contender> {
+        self.contenders.iter().filter(move |contender| contender.name.contains(word))
+    }
 }
 
 /// Starts what this machine has: always the store in memory with proxy and gateway before it, and the gateway over its
 /// local store; SeaweedFS and rclone if `programs` (the folder of `weed` and `rclone`) is given.
-pub(super) fn start(folder: &Path, programs: Option<&Path>) -> Result<Field, Failure> {
-    let mut start = Starter { folder, field: Field { contenders: Vec::new(), _behind: Vec::new() } };
+///
+/// `earlier` is another build of the gateway to compare with, before the store in memory.
+pub(super) fn start(folder: &Path, programs: Option<&Path>, earlier: Option<&str>) -> Result<Field, Failure> {
+    let mut start = Starter::new(folder);
     let memory = start.own("memory store", "store", "")?;
-    start.contender("memory store", memory.1, memory.0, true);
-    let proxy = start.own("proxy-memory", "proxy", &address(memory.0))?;
-    start.contender("proxy → memory", proxy.1, proxy.0, false);
-    let gateway = start.gateway("gateway-memory", Some(memory.0))?;
-    start.contender("sealgate → memory", gateway.1, gateway.0, false);
+    start.contender("memory store", &memory, None);
+    start.before(&memory, ["proxy → memory", "sealgate → memory"])?;
+    if let Some(program) = earlier {
+        let start_it = Starter { program, ..Starter::new(folder) };
+        let process = start_it.gateway("gateway-earlier", Some(memory.0))?;
+        start.contender("earlier sealgate → memory", &process, Some(&memory));
+    }
     let local = start.gateway("gateway-local", None)?;
-    start.contender("sealgate, local store", local.1, local.0, false);
+    start.contender("sealgate, local store", &local, None);
     if let Some(programs) = programs {
-        start.with_seaweedfs(programs)?;
+        let weed = start.seaweedfs(&programs.join("weed"))?;
+        start.contender("SeaweedFS", &weed, None);
+        start.contender(SSE, &weed, None);
+        start.before(&weed, ["proxy → SeaweedFS", "sealgate → SeaweedFS"])?;
+        let rclone = start.rclone(&programs.join("rclone"), weed.0)?;
+        start.contender("rclone crypt → SeaweedFS", &rclone, Some(&weed));
     }
     Ok(start.field)
 }
 
+/// A gateway that follows a Coordinator with many tenants.
+pub(super) struct Followed {
+    pub(super) gateway: Arc<Process>,
+    /// `127.0.0.1:port`
+    pub(super) gateway_address: String,
+    coordinator_address: String,
+    _others: [Arc<Process>; 2],
+}
+
+impl Followed {
+    /// Starts both, and a store in memory behind.
+    pub(super) fn start(folder: &Path, tenants: u64) -> Result<Self, Failure> {
+        let start = Starter::new(folder);
+        let (memory, store) = start.own("memory store", "store", "")?;
+        let (port, coordinator) = start.own("coordinator", "coordinator", &tenants.to_string())?;
+        let coordinator_address = address(port);
+        // no tenant is private, so nobody asks this KMS
+        let pki = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/kmip/pki");
+        let pem = |name: &str| Ok::<_, Failure>(serde_json::to_string(&fs::read_to_string(pki.join(name))?)?);
+        let (key, cert) = (pem("client-p256.pkcs8.key")?, pem("client-p256.crt")?);
+        let keys = format!(
+            r#""crypto": {{"mode": "remote-multi-keys", "update_period": "1h", "kms_config": {{
+                   "kmip": {{"address": "127.0.0.1:1", "major_version": 1, "minor_version": 4}},
+                   "tls": {{"key": {key}, "cert": {cert}, "insecure_skip_verify": true}}}}}},
+               "coordinator": {{"url": "http://{coordinator_address}"}},
+               "tenants": [{{"id": "bench", "bucket_prefix": "bench-",
+                             "access_keys": [{{"id": "{KEY}", "secret": "{SECRET}"}}]}}]"#
+        );
+        let (port, gateway) = start.gateway_with("gateway-tenants", Some(memory), &keys)?;
+        Ok(Self { gateway, gateway_address: address(port), coordinator_address, _others: [store, coordinator] })
+    }
+
+    /// Makes the gateway read the whole list again.
+    pub(super) async fn begin_epoch(&self) -> Result<(), Failure> {
+        let target = Target {
+            address: self.coordinator_address.clone(),
+            credentials: credentials(),
+            bucket: "epoch".to_owned(),
+            upload_headers: Vec::new(),
+        };
+        target.create_bucket().await
+    }
+}
+
+/// A process and the port it listens on.
+type Listening = (u16, Arc<Process>);
+
 struct Starter<'a> {
     folder: &'a Path,
+    /// the gateway
+    program: &'a str,
     field: Field,
 }
 
-impl Starter<'_> {
-    fn with_seaweedfs(&mut self, programs: &Path) -> Result<(), Failure> {
-        let weed = self.seaweedfs(&programs.join("weed"))?;
-        self.contender("SeaweedFS", weed.1, weed.0, true);
-        let proxy = self.own("proxy-seaweedfs", "proxy", &address(weed.0))?;
-        self.contender("proxy → SeaweedFS", proxy.1, proxy.0, false);
-        let gateway = self.gateway("gateway-seaweedfs", Some(weed.0))?;
-        self.contender("sealgate → SeaweedFS", gateway.1, gateway.0, false);
-        let rclone = self.rclone(&programs.join("rclone"), weed.0)?;
-        self.contender("rclone crypt → SeaweedFS", rclone.1, rclone.0, false);
+impl<'a> Starter<'a> {
+    fn new(folder: &'a Path) -> Self {
+        Self { folder, program: env!("CARGO_BIN_EXE_sealgate"), field: Field { contenders: Vec::new() } }
+    }
+
+    /// The bare proxy and the gateway before a store.
+    fn before(&mut self, store: &Listening, names: [&'static str; 2]) -> Result<(), Failure> {
+        let [proxy, gateway] = names;
+        let process = self.own(proxy, "proxy", &address(store.0))?;
+        self.contender(proxy, &process, Some(store));
+        let process = self.gateway(gateway, Some(store.0))?;
+        self.contender(gateway, &process, Some(store));
         Ok(())
     }
 
-    fn contender(&mut self, name: &'static str, process: Process, port: u16, is_store: bool) {
+    fn contender(&mut self, name: &'static str, (port, process): &Listening, store: Option<&Listening>) {
         let bucket = format!("bench-{}", self.field.contenders.len());
-        let target = Target { address: address(port), credentials: credentials(), bucket, upload_headers: Vec::new() };
-        self.field.contenders.push(Contender { name, process, target, is_store });
+        let sse = ("x-amz-server-side-encryption", "AES256".to_owned());
+        let upload_headers = if name == SSE { vec![sse] } else { Vec::new() };
+        let target = Target { address: address(*port), credentials: credentials(), bucket, upload_headers };
+        let (process, store) = (Arc::clone(process), store.map(|(_, store)| Arc::clone(store)));
+        self.field.contenders.push(Contender { name, process, store, target });
     }
 
     /// A part of this program.
-    fn own(&self, name: &str, role: &str, upstream: &str) -> Result<(u16, Process), Failure> {
+    fn own(&self, name: &str, role: &str, upstream: &str) -> Result<Listening, Failure> {
         let port = free_port();
         let mut command = Command::new(std::env::current_exe()?);
         command.args([role, &port.to_string(), upstream]);
-        Ok((port, Process::start(&mut command, name, self.folder, port)?))
+        Ok((port, Arc::new(Process::start(&mut command, name, self.folder, port)?)))
     }
 
     /// The gateway over a store, or over its own.
-    fn gateway(&self, name: &str, store: Option<u16>) -> Result<(u16, Process), Failure> {
+    fn gateway(&self, name: &str, store: Option<u16>) -> Result<Listening, Failure> {
+        let keys = format!(
+            r#""crypto": {{"key_seed": "{SEED}"}},
+               "tenants": [{{"id": "bench", "access_keys": [{{"id": "{KEY}", "secret": "{SECRET}"}}]}}]"#
+        );
+        self.gateway_with(name, store, &keys)
+    }
+
+    fn gateway_with(&self, name: &str, store: Option<u16>, keys: &str) -> Result<Listening, Failure> {
         let port = free_port();
         let backend = match store {
             Some(port) => format!(
@@ -88,19 +166,17 @@ impl Starter<'_> {
             None => format!(r#"{{"type": "local", "path": "{}"}}"#, self.folder.join(name).display()),
         };
         let text = format!(
-            r#"{{"crypto": {{"key_seed": "{SEED}"}}, "backend": {backend},
-                "listen": {{"s3": "{}", "admin": "{}"}},
-                "tenants": [{{"id": "bench", "access_keys": [{{"id": "{KEY}", "secret": "{SECRET}"}}]}}]}}"#,
+            r#"{{{keys}, "backend": {backend}, "listen": {{"s3": "{}", "admin": "{}"}}}}"#,
             address(port),
             address(free_port())
         );
         let (config, secret) = (self.file(&format!("{name}.json"), &text)?, self.file("nothing.json", "{}")?);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sealgate"));
+        let mut command = Command::new(self.program);
         command.args(["serve", "--log", "warn", "--config"]).arg(config).arg("--secret").arg(secret);
-        Ok((port, Process::start(&mut command, name, self.folder, port)?))
+        Ok((port, Arc::new(Process::start(&mut command, name, self.folder, port)?)))
     }
 
-    fn seaweedfs(&self, weed: &Path) -> Result<(u16, Process), Failure> {
+    fn seaweedfs(&self, weed: &Path) -> Result<Listening, Failure> {
         let port = free_port();
         let identities = format!(
             r#"{{"identities": [{{"name": "bench", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
@@ -110,21 +186,26 @@ impl Starter<'_> {
         let data = self.folder.join("seaweedfs");
         fs::create_dir_all(&data)?;
         let mut command = Command::new(weed);
+        // the key of its own server-side encryption
+        command.env("WEED_S3_SSE_KEK", "ab".repeat(32));
         command.args(["server", "-s3", "-ip=127.0.0.1", "-volume.max=100", "-master.volumeSizeLimitMB=1024"]);
+        // ports that it would take beside the ones it is given
+        command.args(["-s3.port.iceberg=0", "-s3.port.lance=0"]);
         command.arg(format!("-dir={}", data.display())).arg(format!("-s3.config={}", identities.display()));
         for (name, port) in [("s3", port), ("master", free_port()), ("volume", free_port()), ("filer", free_port())] {
             command.arg(format!("-{name}.port={port}"));
         }
-        Ok((port, Process::start(&mut command, "seaweedfs", self.folder, port)?))
+        Ok((port, Arc::new(Process::start(&mut command, "seaweedfs", self.folder, port)?)))
     }
 
     /// rclone as a gateway over a crypt remote on the store, as its users run it.
-    fn rclone(&self, rclone: &Path, store: u16) -> Result<(u16, Process), Failure> {
+    fn rclone(&self, rclone: &Path, store: u16) -> Result<Listening, Failure> {
         let port = free_port();
         let obscured = Command::new(rclone).args(["obscure", SEED]).output()?;
         let mut command = Command::new(rclone);
         command.args(["serve", "s3", "crypt:", "--addr", &address(port), "--auth-key", &format!("{KEY},{SECRET}")]);
-        command.args(["--vfs-cache-mode", "writes", "--cache-dir"]).arg(self.folder.join("rclone"));
+        // without a cache of its own it answers once the store has the object, as everybody here does
+        command.args(["--vfs-cache-mode", "off", "--cache-dir"]).arg(self.folder.join("rclone"));
         for (name, value) in [
             ("STORE_TYPE", "s3"),
             ("STORE_PROVIDER", "SeaweedFS"),
@@ -137,7 +218,7 @@ impl Starter<'_> {
         ] {
             command.env(format!("RCLONE_CONFIG_{name}"), value);
         }
-        Ok((port, Process::start(&mut command, "rclone", self.folder, port)?))
+        Ok((port, Arc::new(Process::start(&mut command, "rclone", self.folder, port)?)))
     }
 
     fn file(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
@@ -156,6 +237,8 @@ fn address(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 
+/// The store itself, asked to encrypt what it keeps.
+const SSE: &str = "SeaweedFS, SSE-S3";
 const KEY: &str = "AKIABENCH";
-const SECRET: &str = "the secret of the benches";
+pub(super) const SECRET: &str = "the secret of the benches";
 const SEED: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";

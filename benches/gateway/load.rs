@@ -39,6 +39,10 @@ pub(super) enum Verb {
     Get(u64),
     /// 64 KiB at changing places of an object of 1 GiB
     Range,
+    /// all of that object
+    Large,
+    /// uploads of so many bytes, which the store in memory throws away
+    Discard(u64),
     /// parts of 16 MiB of one upload, completed at the end
     Multipart(u64),
     /// so many objects of 1 byte, for the lists
@@ -67,6 +71,7 @@ pub(super) struct Outcome {
     pub(super) seconds: f64,
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
+    pub(super) longest_ms: f64,
 }
 
 impl Target {
@@ -74,7 +79,7 @@ impl Target {
     pub(super) async fn load(&self, verb: Verb, extent: Extent) -> Result<Outcome, Failure> {
         let upload = match verb {
             Verb::Multipart(_) => Some(self.begin_upload().await?),
-            Verb::Put(_) | Verb::Get(_) | Verb::Range | Verb::FillList(_) | Verb::List(_) | Verb::Head => None,
+            _ => None,
         };
         let counter = Arc::new(AtomicU64::new(0));
         let started = Instant::now();
@@ -96,7 +101,8 @@ impl Target {
         let seconds = started.elapsed().as_secs_f64();
         times.sort_unstable_by(f64::total_cmp);
         let at = |part: f64| times.get((times.len() as f64 * part) as usize).or(times.last()).copied().unwrap_or(0.0);
-        Ok(Outcome { requests: times.len() as u64, bytes, seconds, p50_ms: at(0.50), p99_ms: at(0.99) })
+        let [p50_ms, p99_ms, longest_ms] = [0.50, 0.99, 1.0].map(at);
+        Ok(Outcome { requests: times.len() as u64, bytes, seconds, p50_ms, p99_ms, longest_ms })
     }
 
     /// Creates the bucket.
@@ -156,6 +162,14 @@ impl Target {
                 moves: bytes,
             },
             Verb::Get(bytes) => get(format!("/{bucket}/{bytes}/{}", at % keys_of(bytes)), bytes),
+            Verb::Large => get(format!("/{bucket}/large"), GIB),
+            Verb::Discard(bytes) => Ask {
+                method: Method::PUT,
+                target: format!("/{bucket}/discard/{at}"),
+                body_bytes: bytes,
+                moves: bytes,
+                ..Ask::default()
+            },
             Verb::Head => Ask { method: Method::HEAD, ..get(format!("/{bucket}/4096/{}", at % KEYS), 0) },
             Verb::FillList(_) => Ask {
                 method: Method::PUT,

@@ -20,6 +20,8 @@ pub(super) struct Usage {
     pub(super) cpu_seconds: f64,
     /// the most resident memory since [`Process::forget_peak`], bytes
     pub(super) peak_bytes: u64,
+    /// resident memory now, bytes
+    pub(super) resident_bytes: u64,
 }
 
 impl Process {
@@ -65,9 +67,15 @@ pub(super) fn usage(process: &str) -> Result<Usage, Failure> {
     let fields: Vec<_> = stat.rsplit_once(')').ok_or("no stat")?.1.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let peak =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
-    Ok(Usage { cpu_seconds: (ticks(11) + ticks(12)) / TICKS_PER_SECOND, peak_bytes: peak.unwrap_or(0) << 10 })
+    let bytes = |name: &str| {
+        let found = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+        found.unwrap_or(0_u64) << 10
+    };
+    Ok(Usage {
+        cpu_seconds: (ticks(11) + ticks(12)) / TICKS_PER_SECOND,
+        peak_bytes: bytes("VmHWM:"),
+        resident_bytes: bytes("VmRSS:"),
+    })
 }
 
 /// A port that nobody listens on, nor on the one 10,000 above it, which SeaweedFS takes too.

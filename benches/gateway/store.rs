@@ -4,7 +4,7 @@
 //! Serves what the load and the contenders ask for: buckets, PUT, GET with a range, HEAD, DELETE, multipart uploads, and
 //! lists of version 2.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,9 +18,10 @@ use hyper::body::{Frame, Incoming};
 
 use super::Failure;
 
-/// Objects by `/bucket/key`, and open uploads.
+/// Buckets, objects by `/bucket/key`, and open uploads.
 #[derive(Default)]
 pub(super) struct Store {
+    buckets: Mutex<BTreeSet<String>>,
     objects: Mutex<BTreeMap<String, Arc<Object>>>,
     uploads: Mutex<HashMap<String, Upload>>,
     ids: AtomicU64,
@@ -50,10 +51,17 @@ impl Store {
             form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
         let is_bucket = path.trim_matches('/').split('/').count() == 1;
         match head.method {
-            Method::PUT | Method::HEAD if is_bucket => Ok(empty(StatusCode::OK)),
+            Method::PUT if is_bucket => {
+                self.buckets.lock().unwrap().insert(path);
+                Ok(empty(StatusCode::OK))
+            }
+            Method::HEAD if is_bucket => {
+                let is_there = self.buckets.lock().unwrap().contains(&path);
+                Ok(empty(if is_there { StatusCode::OK } else { StatusCode::NOT_FOUND }))
+            }
             Method::GET if is_bucket => Ok(self.list(&path, &query)),
             Method::PUT => {
-                let chunks = chunks_of(body).await?;
+                let chunks = chunks_of(body, !path.contains("/discard/")).await?;
                 Ok(self.put(path, &query, &head.headers, chunks))
             }
             Method::POST if query.contains_key("uploads") => Ok(self.create_upload(&head.headers)),
@@ -162,10 +170,10 @@ impl Store {
     }
 }
 
-async fn chunks_of(mut body: Incoming) -> Result<Vec<Bytes>, Failure> {
+async fn chunks_of(mut body: Incoming, is_kept: bool) -> Result<Vec<Bytes>, Failure> {
     let mut chunks = Vec::new();
     while let Some(frame) = body.frame().await {
-        chunks.extend(frame?.into_data().ok());
+        chunks.extend(frame?.into_data().ok().filter(|_| is_kept));
     }
     Ok(chunks)
 }
