@@ -28,10 +28,13 @@ mod secret;
 mod single;
 mod stream;
 mod table;
+// fuzzing takes portable code, so that it need not build AWS-LC
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod vectors;
+#[cfg_attr(fuzzing, path = "../fuzz/src/x25519.rs")]
+mod x25519;
 
 pub use attributes::{ATTRIBUTES_BYTES_MAX, open_attributes, seal_attributes};
 pub use binding::Binding;

@@ -11,10 +11,11 @@ use ctr::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use x25519_dalek::{PublicKey, SharedSecret, StaticSecret};
 use zeroize::Zeroizing;
 
-use super::{Binding, KeyId, ObjectId, ObjectSecret, OpenError, SealError, TenantKey, random, secret::expand};
+use super::{
+    Binding, KeyId, ObjectId, ObjectSecret, OpenError, SealError, TenantKey, random, secret::expand, x25519::KeyPair,
+};
 
 /// Whether the body is one stream or parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,11 +78,8 @@ impl Envelope {
         if self.key_id() != key.key_id() {
             return Err(OpenError::WrongKey { envelope: self.key_id(), key: key.key_id() });
         }
-        let epk = PublicKey::from(self.field::<32>(EPK));
-        let shared = key.secret().diffie_hellman(&epk);
-        if !shared.was_contributory() {
-            return Err(OpenError::LowOrderPoint);
-        }
+        let epk = self.field::<32>(EPK);
+        let shared = key.pair().agree(&epk).ok_or(OpenError::LowOrderPoint)?;
         let agreement = Agreement::new(&shared, epk, key);
         agreement.mac(&self.0[..TAG], binding).verify_slice(&self.0[TAG..]).map_err(|_| OpenError::EnvelopeTag)?;
         Ok(match self.mode() {
@@ -176,7 +174,7 @@ impl Envelope {
         };
         bytes[6] = if wrapped.is_some() { WRAPPED_MODE } else { DERIVED };
         bytes[KEY_ID..EPK].copy_from_slice(to.key_id().as_bytes());
-        bytes[EPK..WRAPPED].copy_from_slice(agreement.epk.as_bytes());
+        bytes[EPK..WRAPPED].copy_from_slice(&agreement.epk);
         bytes[WRAPPED..OBJECT_ID].copy_from_slice(wrapped.unwrap_or(&[0; 32]));
         bytes[OBJECT_ID..TAG].copy_from_slice(object_id.as_bytes());
         let tag = agreement.mac(&bytes[..TAG], binding).finalize().into_bytes();
@@ -204,21 +202,22 @@ impl std::fmt::Debug for Envelope {
 
 /// The three keys of one key agreement: `derived || wrap_key || tag_key`.
 struct Agreement {
-    epk: PublicKey,
+    epk: [u8; 32],
     okm: Zeroizing<[u8; 96]>,
 }
 
 impl Agreement {
     fn fresh(to: &TenantKey) -> Result<Self, SealError> {
-        let esk = StaticSecret::from(*Zeroizing::new(random::bytes::<32>()?));
-        let epk = PublicKey::from(&esk);
-        Ok(Self::new(&esk.diffie_hellman(to.public()), epk, to))
+        let ephemeral = KeyPair::of(&Zeroizing::new(random::bytes::<32>()?));
+        // a tenant's key is made from a secret, so it is never of low order
+        let shared = ephemeral.agree(to.public()).ok_or(SealError::Randomness)?;
+        Ok(Self::new(&shared, *ephemeral.public(), to))
     }
 
-    fn new(shared: &SharedSecret, epk: PublicKey, recipient: &TenantKey) -> Self {
+    fn new(shared: &[u8; 32], epk: [u8; 32], recipient: &TenantKey) -> Self {
         let mut okm = Zeroizing::new([0; 96]);
-        let salt = [epk.to_bytes(), recipient.public().to_bytes()].concat();
-        expand(shared.as_bytes(), &salt, &[b"sealgate/1 ecies"], okm.as_mut_slice());
+        let salt = [epk, *recipient.public()].concat();
+        expand(shared, &salt, &[b"sealgate/1 ecies"], okm.as_mut_slice());
         Self { epk, okm }
     }
 

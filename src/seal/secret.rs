@@ -10,10 +10,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
-use super::{SealError, SeedError, random};
+use super::{SealError, SeedError, random, x25519::KeyPair};
 
 /// A tenant's key seed: at least 32 bytes of secret, as the operator or a KMS hands it over.
 pub struct Seed(Zeroizing<Vec<u8>>);
@@ -79,8 +78,8 @@ impl Seed {
 
 /// A tenant's X25519 key pair with its id: seals to the tenant and opens what was sealed to it.
 pub struct TenantKey {
-    secret: StaticSecret,
-    public: PublicKey,
+    secret: Zeroizing<[u8; 32]>,
+    public: [u8; 32],
     id: KeyId,
 }
 
@@ -88,10 +87,9 @@ impl TenantKey {
     /// Derives the pair. Costs one X25519 multiplication; keep the result.
     #[must_use]
     pub fn from_seed(seed: &Seed) -> Self {
-        let digest = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(seed.expose())));
-        let secret = StaticSecret::from(*digest);
-        let public = PublicKey::from(&secret);
-        let id = Sha256::new().chain_update(b"sealgate/1 key id").chain_update(public.as_bytes()).finalize();
+        let secret = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(seed.expose())));
+        let public = *KeyPair::of(&secret).public();
+        let id = Sha256::new().chain_update(b"sealgate/1 key id").chain_update(public).finalize();
         let mut key_id = [0; 8];
         key_id.copy_from_slice(&id[..8]);
         Self { secret, public, id: KeyId(key_id) }
@@ -100,7 +98,7 @@ impl TenantKey {
     /// Whether this is the key of `seed`; far cheaper than deriving it again, and in constant time.
     #[must_use]
     pub fn is_from(&self, seed: &Seed) -> bool {
-        Zeroizing::new(<[u8; 32]>::from(Sha256::digest(seed.expose()))).ct_eq(self.secret.as_bytes()).into()
+        Zeroizing::new(<[u8; 32]>::from(Sha256::digest(seed.expose()))).ct_eq(self.secret.as_slice()).into()
     }
 
     /// The public id that envelopes name.
@@ -109,12 +107,12 @@ impl TenantKey {
         self.id
     }
 
-    pub(super) fn public(&self) -> &PublicKey {
+    pub(super) fn public(&self) -> &[u8; 32] {
         &self.public
     }
 
-    pub(super) fn secret(&self) -> &StaticSecret {
-        &self.secret
+    pub(super) fn pair(&self) -> KeyPair {
+        KeyPair::of(&self.secret)
     }
 }
 

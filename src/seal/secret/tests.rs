@@ -8,7 +8,7 @@ fn seed() -> Seed {
 #[test]
 fn a_seed_gives_the_key_pair_of_its_digest() {
     let key = TenantKey::from_seed(&seed());
-    let public = key.public().as_bytes().map(|byte| format!("{byte:02x}")).concat();
+    let public = key.public().map(|byte| format!("{byte:02x}")).concat();
     assert_eq!(public, "a5b984e765b978e7151119a21c548350f5d0eb8a26d6b17c74b9d25498bc496b");
     assert_eq!(key.key_id().to_string(), "d208025294a49c74");
 }
