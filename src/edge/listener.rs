@@ -164,7 +164,7 @@ impl<T: Handshake, H: S3Handler> Server<T, H> {
 
 fn http(config: &Config) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(config.head_timeout);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(config.head_timeout).max_buf_size(H1_BUFFER_BYTES);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(config.h2_streams_max)
@@ -190,6 +190,8 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, So
     }
 }
 
+/// read at once, and as much waiting to be sent; a segment and its head fit in
+const H1_BUFFER_BYTES: usize = 128 * 1024;
 /// names and values of one request's headers: 8 KiB of session token, 2 KiB of metadata and more
 const H2_HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// waiting to be sent, of one stream

@@ -30,6 +30,7 @@ impl Client {
     pub(super) async fn new(settings: S3Settings) -> std::result::Result<Self, ConnectorError> {
         let mut builder = HttpClient::builder(TokioExecutor::new());
         builder
+            .http1_max_buf_size(BUFFER_BYTES)
             .pool_idle_timeout(settings.pool.idle_timeout)
             .pool_max_idle_per_host(usize::try_from(settings.pool.idle_max).unwrap_or(usize::MAX))
             .pool_timer(TokioTimer::new());
@@ -152,6 +153,8 @@ async fn ambient_region() -> String {
 #[error("no answer in time")]
 struct NoAnswer;
 
+/// Of a connection: read at once, and as much waiting to be sent.
+const BUFFER_BYTES: usize = 128 * 1024;
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 const DEFAULT_REGION: &str = "us-east-1";
