@@ -77,7 +77,7 @@ fn objects_page(root: &Element) -> std::result::Result<ListPage, XmlError> {
 fn versions_page(root: &Element) -> std::result::Result<VersionsPage, XmlError> {
     let names = Names::of(root);
     let mut versions = Vec::new();
-    for entry in root.children.iter().filter(|entry| matches!(entry.name.as_str(), "Version" | "DeleteMarker")) {
+    for entry in root.children.iter().filter(|entry| matches!(&*entry.name, "Version" | "DeleteMarker")) {
         versions.push(ListedVersion {
             key: names.plain(entry.required("Key")?),
             version_id: VersionId::new(entry.filled("VersionId").unwrap_or("null")),

@@ -199,7 +199,7 @@ fn delete_document(objects: &[DeleteItem]) -> String {
 /// One answer for each object, which stores give in any order.
 fn in_order(objects: &[DeleteItem], root: &Element) -> Vec<Result<Deleted>> {
     let mut given: HashMap<(String, String), Vec<&Element>> = HashMap::new();
-    for entry in root.children.iter().filter(|entry| matches!(entry.name.as_str(), "Deleted" | "Error")) {
+    for entry in root.children.iter().filter(|entry| matches!(&*entry.name, "Deleted" | "Error")) {
         let version = entry.text("VersionId").unwrap_or_default();
         given.entry((entry.text("Key").unwrap_or_default().to_owned(), version.to_owned())).or_default().push(entry);
     }

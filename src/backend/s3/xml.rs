@@ -3,6 +3,7 @@
 //! A tree rather than typed shapes, because stores differ in the order of elements and in what they leave out, and
 //! because the order of entries of different names (versions and delete markers) counts. Namespaces are ignored.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -15,7 +16,7 @@ use time::format_description::well_known::Rfc3339;
 /// An element with its text and what is in it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Element {
-    pub(super) name: String,
+    pub(super) name: Cow<'static, str>,
     pub(super) children: Vec<Element>,
     text: String,
 }
@@ -114,15 +115,18 @@ fn append(open: &mut [Element], text: &str) {
     }
 }
 
-fn resolved(reference: &BytesRef<'_>) -> Result<String, XmlError> {
+fn resolved(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, XmlError> {
     if let Some(character) = reference.resolve_char_ref().map_err(|_| XmlError)? {
-        return Ok(character.to_string());
+        return Ok(Cow::Owned(character.to_string()));
     }
-    resolve_predefined_entity(reference.as_ref()).map(str::to_owned).ok_or(XmlError)
+    resolve_predefined_entity(reference.as_ref()).map(Cow::Borrowed).ok_or(XmlError)
 }
 
-fn local_name(name: &str) -> String {
-    name.rsplit(':').next().unwrap_or(name).to_owned()
+/// The name without its namespace; those of which a page of a listing has thousands take no memory of their own.
+fn local_name(name: &str) -> Cow<'static, str> {
+    let local = name.rsplit(':').next().unwrap_or(name);
+    let common = COMMON_NAMES.iter().find(|common| **common == local);
+    common.map_or_else(|| Cow::Owned(local.to_owned()), |common| Cow::Borrowed(*common))
 }
 
 /// Writes a document.
@@ -152,6 +156,24 @@ impl Writer {
     }
 }
 
+/// The elements of an entry in a listing.
+const COMMON_NAMES: &[&str] = &[
+    "Key",
+    "LastModified",
+    "ETag",
+    "Size",
+    "StorageClass",
+    "Contents",
+    "Prefix",
+    "CommonPrefixes",
+    "Owner",
+    "ID",
+    "DisplayName",
+    "VersionId",
+    "IsLatest",
+    "Version",
+    "DeleteMarker",
+];
 /// S3's own answers are four deep.
 const DEPTH_MAX: usize = 16;
 
@@ -163,7 +185,7 @@ mod tests {
     fn entries_of_different_names_keep_their_order() {
         let document = "<?xml version=\"1.0\"?><L xmlns=\"u\"><A><K>a&amp;b&#x4e;</K></A><B/><A><K> c </K></A></L>";
         let root = Element::parse(document).unwrap();
-        let names: Vec<_> = root.children.iter().map(|child| child.name.as_str()).collect();
+        let names: Vec<_> = root.children.iter().map(|child| &*child.name).collect();
         assert_eq!(names, ["A", "B", "A"]);
         let keys: Vec<_> = root.all("A").map(|entry| entry.text("K").unwrap()).collect();
         assert_eq!(keys, ["a&bN", " c "]);
