@@ -51,6 +51,9 @@ def draw(axes, title, figure_of, workloads, rows):
     shown = [row for row in rows if row["workload"] in workloads]
     wanted = {16, 64} if "at once" in workloads[0] else {16}
     shown = [row for row in shown if row["connections"] in wanted]
+    if not shown:
+        axes.axis("off")
+        return
     contenders = [name for name in COLOURS if any(row["contender"] == name for row in shown)]
     width = 0.8 / max(1, len(contenders))
     for number, name in enumerate(contenders):

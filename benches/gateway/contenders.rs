@@ -204,7 +204,8 @@ impl<'a> Starter<'a> {
         let obscured = Command::new(rclone).args(["obscure", SEED]).output()?;
         let mut command = Command::new(rclone);
         command.args(["serve", "s3", "crypt:", "--addr", &address(port), "--auth-key", &format!("{KEY},{SECRET}")]);
-        command.args(["--vfs-cache-mode", "writes", "--cache-dir"]).arg(self.folder.join("rclone"));
+        // without a cache of its own it answers once the store has the object, as everybody here does
+        command.args(["--vfs-cache-mode", "off", "--cache-dir"]).arg(self.folder.join("rclone"));
         for (name, value) in [
             ("STORE_TYPE", "s3"),
             ("STORE_PROVIDER", "SeaweedFS"),
