@@ -9,10 +9,9 @@ fn kept(fields: &[(&str, Value)], environment: Environment<'_>) -> Result<Box<Re
         config["crypto"][name] = value.clone();
     }
     let loaded = load(&Files::new(&config, &Value::Null).paths(), environment);
-    match loaded.map_err(|error| error.to_string())?.config.keys {
-        KeySettings::RemoteMultiKeys(settings) => Ok(settings),
-        other => panic!("{other:?}"),
-    }
+    let keys = loaded.map_err(|error| error.to_string())?.config.keys;
+    let KeySettings::RemoteMultiKeys(settings) = keys else { panic!("another mode") };
+    Ok(settings)
 }
 
 #[test]
