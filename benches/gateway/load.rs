@@ -77,10 +77,7 @@ pub(super) struct Outcome {
 impl Target {
     /// Loads the target; any answer but 2xx ends it.
     pub(super) async fn load(&self, verb: Verb, extent: Extent) -> Result<Outcome, Failure> {
-        let upload = match verb {
-            Verb::Multipart(_) => Some(self.begin_upload().await?),
-            _ => None,
-        };
+        let upload = if let Verb::Multipart(_) = verb { Some(self.begin_upload().await?) } else { None };
         let counter = Arc::new(AtomicU64::new(0));
         let started = Instant::now();
         let mut workers = Vec::new();

@@ -5,6 +5,7 @@
 //! machine has pauses of its own.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -138,16 +139,16 @@ pub(super) async fn measure(followed: &Followed, count: u64) -> Result<String, F
         }
         let outcome = first.load(Verb::Get(4096), extent).await?;
         let after = followed.gateway.usage()?;
-        text.push_str(&format!(
-            "GET of 4 KiB, {what}: {} requests, p50 {:.2} ms, p99 {:.2} ms, longest {:.2} ms; {:.1} CPU s, \
-             {} MiB at most\n",
+        writeln!(
+            text,
+            "GET of 4 KiB, {what}: {} requests, p50 {:.2} ms, p99 {:.2} ms, longest {:.2} ms; {:.1} CPU s, {} MiB at most",
             outcome.requests,
             outcome.p50_ms,
             outcome.p99_ms,
             outcome.longest_ms,
             after.cpu_seconds - before.cpu_seconds,
             after.peak_bytes >> 20,
-        ));
+        )?;
     }
     Ok(text)
 }
