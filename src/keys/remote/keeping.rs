@@ -1,4 +1,4 @@
-//! Keeping what was told over a restart: the [snapshot](super::super::snapshot) is written after cycles and read once.
+//! Keeping what was told over a restart: the [snapshot] is written after cycles and read once.
 //!
 //! After a restart the list is read anew as soon as the Coordinator can be asked; until then what was kept is in force.
 //! How far the Coordinator was followed is kept too, so that it cannot go back over a restart either.
