@@ -66,6 +66,8 @@ pub struct Status {
     pub health: Health,
     /// where tenants' keys come from
     pub key_source: &'static str,
+    /// the key that seals for tenants that have none of their own
+    pub default_key_id: Option<String>,
     /// how many tenants have keys of their own
     pub tenants_total: usize,
     /// the first of them

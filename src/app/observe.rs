@@ -201,6 +201,7 @@ impl StatusSource for Observer {
             config_digest: self.in_force.load().digest.clone(),
             health: self.health(),
             key_source: cycle.map_or("configuration", |cycle| cycle.source),
+            default_key_id: ring.fallback().map(|keys| keys.sealing().key_id().to_string()),
             tenants_total: ring.len(),
             tenants,
             upstreams: self.upstreams(),

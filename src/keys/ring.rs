@@ -67,6 +67,12 @@ impl KeyRing {
         })
     }
 
+    /// The keys of tenants that have none of their own: all of them in `single-key` mode.
+    #[must_use]
+    pub fn fallback(&self) -> Option<&TenantKeys> {
+        self.fallback.as_ref()
+    }
+
     /// How many tenants have keys of their own.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -29,7 +29,10 @@ fn the_status_page_is_shown_by_chromium() {
     };
     let page = browse("--dump-dom");
     assert!(page.contains("data-shown=\"yes\""), "the page's script ran:\n{page}");
-    for text in ["all checks well", ">ready<", "single-key", "backend", "Recent warnings and errors"] {
+    let status: serde_json::Value = serde_json::from_slice(&gateway.ask("/v1/status").succeeds()).unwrap();
+    let key_id = status["default_key_id"].as_str().expect("one key serves all tenants");
+    assert_eq!(key_id.len(), 16);
+    for text in ["all checks well", key_id, ">ready<", "single-key", "backend", "Recent warnings and errors"] {
         assert!(page.contains(text), "{text} is not in\n{page}");
     }
     browse(&format!("--screenshot={picture}"));
