@@ -60,7 +60,7 @@ pub(super) struct RawCluster {
 
 impl Default for RawCluster {
     fn default() -> Self {
-        Self { name: "default".into() }
+        Self { name: super::Cluster::UNNAMED.into() }
     }
 }
 

@@ -37,6 +37,11 @@ pub struct Cluster {
     pub pod: String,
 }
 
+impl Cluster {
+    /// The name of a cluster that was given none.
+    pub const UNNAMED: &str = "default";
+}
+
 /// The limits; what is wrong is added to `problems`.
 pub(super) fn limits(raw: &RawLimits, problems: &mut Vec<Problem>) -> Limits {
     if raw.in_flight_requests_max == 0 {

@@ -56,6 +56,9 @@ fn production_asks_for_more() {
     assert_eq!(state(&findings, "production: backend"), "fail");
     assert_eq!(state(&findings, "production: audit"), "ok");
     assert_eq!(state(&findings, "production: keys"), "ok");
+    assert_eq!(state(&findings, "production: cluster"), "warn");
+    let (_, findings) = examine(&json!({"cluster": {"name": "north"}}), &["--production"], 0o600);
+    assert_eq!(state(&findings, "production: cluster"), "ok");
 }
 
 #[test]

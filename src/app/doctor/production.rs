@@ -1,10 +1,12 @@
 //! What production should have, beyond what works. A failure is what must not be; a warning what deserves a reason.
 
+use std::time::Duration;
+
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use super::{Findings, State};
 use crate::app::metrics_secret;
-use crate::config::{Config, Paths, Store};
+use crate::config::{Cluster, Config, Paths, Store};
 use crate::keys::settings::KeySettings;
 use crate::telemetry::log::Format;
 
@@ -12,6 +14,7 @@ pub(super) fn examine(config: &Config, paths: &Paths, findings: &mut Findings) {
     transport(config, findings);
     admin_port(config, paths, findings);
     identities(config, findings);
+    cluster(config, findings);
     process(config, findings);
     let mut demand = |name, is_met, detail: &str| findings.add(name, met(is_met, State::Fail), detail);
     demand("production: audit", config.audit.is_some(), "audit.sink says where records go");
@@ -68,6 +71,17 @@ fn identities(config: &Config, findings: &mut Findings) {
     wish("production: signatures", is_modern, "version 4 alone: no auth.allow_sigv2_presigned".to_owned());
 }
 
+/// One gateway among others: what they are called together, and how soon each learns of a changed key.
+fn cluster(config: &Config, findings: &mut Findings) {
+    let mut wish = |name, is_met, detail: String| findings.add(name, met(is_met, State::Warn), detail);
+    let is_named = config.cluster.name != Cluster::UNNAMED;
+    wish("production: cluster", is_named, "cluster.name tells this cluster's gateways from another's".to_owned());
+    if let Some(period) = config.keys.period() {
+        let detail = format!("crypto.update_period is from 1m to 24h, 1h as a rule; it is {} s", period.as_secs());
+        wish("production: refresh", (REFRESH_MIN..=REFRESH_MAX).contains(&period), detail);
+    }
+}
+
 /// The process and its end.
 fn process(config: &Config, findings: &mut Findings) {
     let mut wish = |name, is_met, detail: String| findings.add(name, met(is_met, State::Warn), detail);
@@ -89,3 +103,5 @@ fn met(is_met: bool, otherwise: State) -> State {
 }
 
 const FILES_OF_ITS_OWN: u64 = 100;
+const REFRESH_MIN: Duration = Duration::from_mins(1);
+const REFRESH_MAX: Duration = Duration::from_hours(24);
