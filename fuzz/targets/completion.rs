@@ -31,8 +31,11 @@ fuzz_target!(|data: &[u8]| {
         assert!(table.span(range).is_ok());
     }
     // What was read can be sealed and is read back the same.
-    let sealed = Completion::seal(secret, completion.at_upload(), table, completion.attributes());
-    if completion.at_upload().kind() == Kind::Multipart {
+    let (attributes, headers) = (completion.attributes(), completion.stream_headers());
+    let sealed = Completion::seal_with(secret, completion.at_upload(), table, attributes, headers);
+    // stream headers of which none is known are not written
+    let is_kept = headers.is_empty() || headers.iter().any(Option::is_some);
+    if completion.at_upload().kind() == Kind::Multipart && is_kept {
         let stored = SealedLen::new(end + u64::from(table.client_parts()) * 16_440);
         let opened = Completion::open(secret, stored, table.client_parts(), sealed.unwrap().as_bytes());
         assert_eq!(opened.as_ref(), Ok(&completion));
