@@ -158,9 +158,12 @@ impl<'a> Starter<'a> {
     fn gateway_with(&self, name: &str, store: Option<u16>, keys: &str) -> Result<Listening, Failure> {
         let port = free_port();
         let backend = match store {
+            // the store in memory is too simple to be asked what it can do
             Some(port) => format!(
                 r#"{{"type": "s3", "endpoint": "http://{}", "region": "us-east-1", "path_style": true,
-                     "access_key_id": "{KEY}", "secret_access_key": "{SECRET}"}}"#,
+                     "access_key_id": "{KEY}", "secret_access_key": "{SECRET}",
+                     "features": {{"conditional_puts": true, "conditional_completes": true, "conditional_copies": true,
+                                   "conditional_deletes": true, "part_counts": true}}}}"#,
                 address(port)
             ),
             None => format!(r#"{{"type": "local", "path": "{}"}}"#, self.folder.join(name).display()),
