@@ -31,7 +31,7 @@ use self::call::Call;
 use self::client::Client;
 use self::features::FeatureSet;
 use self::outgoing::Outgoing;
-use self::xml::Element;
+use self::xml::Document;
 use super::calls::CallObserver;
 use super::{
     Backend, BucketInfo, BucketName, CompleteUpload, Copied, CopiedPart, CopyRequest, CreateUpload, DeleteItem,
@@ -110,7 +110,7 @@ impl S3Store {
     }
 
     /// Makes a call that is answered in XML.
-    async fn xml(&self, call: &Call, body: &Outgoing, about: About) -> Result<Element> {
+    async fn xml(&self, call: &Call, body: &Outgoing, about: About) -> Result<Document> {
         answer::xml(self.ok(call, body, about).await?, self.idle(), about).await
     }
 

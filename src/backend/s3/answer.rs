@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use super::headers;
-use super::xml::{Element, XmlError};
+use super::xml::{Document, Element, XmlError};
 use crate::backend::{BackendError, BodyError, ByteStream, Result, StoredETag, VersionId};
 
 /// What an error is about, as a bare status says little.
@@ -70,23 +70,25 @@ pub(super) async fn held(response: Response<Incoming>, idle: Duration, bytes_max
 }
 
 /// The XML of an answer. One of status 200 may still hold an error, where the store began to answer before it knew.
-pub(super) async fn xml(response: Response<Incoming>, idle: Duration, about: About) -> Result<Element> {
+pub(super) async fn xml(response: Response<Incoming>, idle: Duration, about: About) -> Result<Document> {
     let (status, headers) = (response.status(), response.headers().clone());
     let text = text(response, idle, XML_BYTES_MAX).await?;
-    let root = Element::parse(text.trim_start()).map_err(broken)?;
-    if root.name == "Error" { Err(cause(status, &headers, Some(&root), about)) } else { Ok(root) }
+    let document = Document::parse(text).map_err(broken)?;
+    let root = document.root();
+    if root.name() == "Error" { Err(cause(status, &headers, Some(root), about)) } else { Ok(document) }
 }
 
 /// Why the store refused or failed.
 pub(super) async fn error(response: Response<Incoming>, idle: Duration, about: About) -> BackendError {
     let (status, headers) = (response.status(), response.headers().clone());
     let text = text(response, idle, ERROR_BYTES_MAX).await.unwrap_or_default();
-    let root = Element::parse(text.trim_start()).ok().filter(|root| root.name == "Error");
-    cause(status, &headers, root.as_ref(), about)
+    let document = Document::parse(text).ok();
+    let root = document.as_ref().map(Document::root).filter(|root| root.name() == "Error");
+    cause(status, &headers, root, about)
 }
 
 /// What S3's error code, or else the status, means.
-pub(super) fn cause(status: StatusCode, headers: &HeaderMap, root: Option<&Element>, about: About) -> BackendError {
+pub(super) fn cause(status: StatusCode, headers: &HeaderMap, root: Option<Element<'_>>, about: About) -> BackendError {
     let code = root.and_then(|root| root.filled("Code")).unwrap_or_else(|| code_of(status, about));
     let marker = || is_marker(headers).then(|| version(headers)).flatten();
     match code {
@@ -128,7 +130,7 @@ pub(super) fn cause(status: StatusCode, headers: &HeaderMap, root: Option<&Eleme
 }
 
 /// The cause of an error inside an answer, which has no status of its own.
-pub(super) fn embedded(root: &Element, about: About) -> BackendError {
+pub(super) fn embedded(root: Element<'_>, about: About) -> BackendError {
     cause(StatusCode::BAD_REQUEST, &HeaderMap::new(), Some(root), about)
 }
 
@@ -149,7 +151,7 @@ fn code_of(status: StatusCode, about: About) -> &'static str {
 }
 
 /// The whole length, from `Content-Range: bytes */N` or the error.
-fn whole_bytes(headers: &HeaderMap, root: Option<&Element>) -> u64 {
+fn whole_bytes(headers: &HeaderMap, root: Option<Element<'_>>) -> u64 {
     let in_header = || headers::text(headers, CONTENT_RANGE.as_str())?.rsplit_once('/')?.1.parse().ok();
     let in_error = || root?.number("ActualObjectSize").ok();
     in_header().or_else(in_error).unwrap_or(0)

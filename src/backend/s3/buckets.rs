@@ -8,7 +8,7 @@ use super::answer::{About, broken};
 use super::call::Call;
 use super::outgoing::Outgoing;
 use super::tags::{tag_set, tagging};
-use super::xml::{Element, Writer};
+use super::xml::Writer;
 use super::{S3Store, with_md5, xml_body};
 use crate::backend::{BackendError, BucketInfo, BucketName, Result, Tags, Versioning};
 
@@ -50,7 +50,8 @@ impl S3Store {
             // The prefix also picks the credentials, as a bucket's name would.
             let mut call = Call::service(Method::GET).maybe_query("continuation-token", token.as_deref());
             call.signer_for = Some(prefix.to_owned());
-            let root = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+            let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+            let root = document.root();
             for entry in root.child("Buckets").into_iter().flat_map(|list| list.all("Bucket")) {
                 let name = entry.required("Name").map_err(broken)?;
                 if name.starts_with(prefix) {
@@ -69,7 +70,8 @@ impl S3Store {
 
     pub(super) async fn bucket_versioning(&self, bucket: &BucketName) -> Result<Versioning> {
         let call = Call::bucket(Method::GET, bucket).flag("versioning");
-        let root = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+        let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+        let root = document.root();
         match root.filled("Status") {
             Some("Enabled") => Ok(Versioning::Enabled),
             Some("Suspended") => Ok(Versioning::Suspended),
@@ -92,8 +94,9 @@ impl S3Store {
 
     pub(super) async fn bucket_tag_set(&self, bucket: &BucketName) -> Result<Tags> {
         let call = Call::bucket(Method::GET, bucket).flag("tagging");
-        let root: Element = self.xml(&call, &Outgoing::empty(), About::default()).await?;
-        let tags = tag_set(&root)?;
+        let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+        let root = document.root();
+        let tags = tag_set(root)?;
         if tags.is_empty() { Err(BackendError::NoSuchTagSet) } else { Ok(tags) }
     }
 

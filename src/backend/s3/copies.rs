@@ -32,8 +32,9 @@ impl S3Store {
         let call = with_write_conditions(call, &conditions)?;
         let response = self.ok(&call, &Outgoing::empty(), COPY).await.map_err(of_source)?;
         let version_id = answer::version(response.headers());
-        let root = answer::xml(response, self.idle(), COPY).await.map_err(of_source)?;
-        Ok(Copied { etag: etag(&root)?, last_modified: root.time("LastModified").map_err(broken)?, version_id })
+        let document = answer::xml(response, self.idle(), COPY).await.map_err(of_source)?;
+        let root = document.root();
+        Ok(Copied { etag: etag(root)?, last_modified: root.time("LastModified").map_err(broken)?, version_id })
     }
 
     pub(super) async fn part_copied(&self, part: &PartRef, source: PartSource) -> Result<CopiedPart> {
@@ -42,8 +43,9 @@ impl S3Store {
         let range = range.map(|(first, last)| format!("bytes={first}-{last}"));
         let call = call.maybe_header("x-amz-copy-source-range", range.as_deref())?;
         let call = of_the_source(call, &conditions)?;
-        let root = self.xml(&call, &Outgoing::empty(), COPY).await.map_err(of_source)?;
-        Ok(CopiedPart { etag: etag(&root)?, last_modified: root.time("LastModified").map_err(broken)? })
+        let document = self.xml(&call, &Outgoing::empty(), COPY).await.map_err(of_source)?;
+        let root = document.root();
+        Ok(CopiedPart { etag: etag(root)?, last_modified: root.time("LastModified").map_err(broken)? })
     }
 }
 
@@ -59,7 +61,7 @@ fn of_source(error: BackendError) -> BackendError {
     if matches!(error, BackendError::NotModified { .. }) { BackendError::PreconditionFailed } else { error }
 }
 
-fn etag(root: &Element) -> Result<StoredETag> {
+fn etag(root: Element<'_>) -> Result<StoredETag> {
     root.required("ETag").map(|etag| StoredETag::new(unquoted(etag))).map_err(broken)
 }
 

@@ -33,8 +33,8 @@ impl S3Store {
             },
         };
         let call = page_of(call, &prefix, delimiter.as_deref()).query("max-keys", &max.to_string());
-        let root = self.xml(&call, &Outgoing::empty(), About::default()).await?;
-        objects_page(&root).map_err(broken)
+        let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+        objects_page(document.root()).map_err(broken)
     }
 
     pub(super) async fn versions_listed(&self, request: ListVersionsRequest) -> Result<VersionsPage> {
@@ -47,8 +47,8 @@ impl S3Store {
             .query("max-keys", &max.to_string())
             .maybe_query("key-marker", key_marker.as_deref())
             .maybe_query("version-id-marker", version_id_marker.as_ref().map(VersionId::as_str));
-        let root = self.xml(&call, &Outgoing::empty(), About::default()).await?;
-        versions_page(&root).map_err(broken)
+        let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+        versions_page(document.root()).map_err(broken)
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn page_of(call: Call, prefix: &str, delimiter: Option<&str>) -> Call
     call.query("encoding-type", "url").maybe_query("prefix", prefix).maybe_query("delimiter", delimiter)
 }
 
-fn objects_page(root: &Element) -> std::result::Result<ListPage, XmlError> {
+fn objects_page(root: Element<'_>) -> std::result::Result<ListPage, XmlError> {
     let names = Names::of(root);
     let mut objects = Vec::new();
     for entry in root.all("Contents") {
@@ -74,16 +74,16 @@ fn objects_page(root: &Element) -> std::result::Result<ListPage, XmlError> {
     Ok(ListPage { objects, common_prefixes, next_token: next_token.filter(|_| is_truncated), next_marker })
 }
 
-fn versions_page(root: &Element) -> std::result::Result<VersionsPage, XmlError> {
+fn versions_page(root: Element<'_>) -> std::result::Result<VersionsPage, XmlError> {
     let names = Names::of(root);
     let mut versions = Vec::new();
-    for entry in root.children.iter().filter(|entry| matches!(&*entry.name, "Version" | "DeleteMarker")) {
+    for entry in root.children().filter(|entry| matches!(entry.name(), "Version" | "DeleteMarker")) {
         versions.push(ListedVersion {
             key: names.plain(entry.required("Key")?),
             version_id: VersionId::new(entry.filled("VersionId").unwrap_or("null")),
             is_latest: entry.is_true("IsLatest"),
             last_modified: entry.time("LastModified")?,
-            object: if entry.name == "Version" { Some(listed(&names, entry)?) } else { None },
+            object: if entry.name() == "Version" { Some(listed(&names, entry)?) } else { None },
         });
     }
     let next = root
@@ -93,7 +93,7 @@ fn versions_page(root: &Element) -> std::result::Result<VersionsPage, XmlError> 
     Ok(VersionsPage { versions, common_prefixes: common_prefixes(&names, root)?, next })
 }
 
-fn listed(names: &Names, entry: &Element) -> std::result::Result<ListedObject, XmlError> {
+fn listed(names: &Names, entry: Element<'_>) -> std::result::Result<ListedObject, XmlError> {
     Ok(ListedObject {
         key: names.plain(entry.required("Key")?),
         etag: StoredETag::new(unquoted(entry.required("ETag")?)),
@@ -104,7 +104,7 @@ fn listed(names: &Names, entry: &Element) -> std::result::Result<ListedObject, X
 }
 
 /// The common prefixes of a page.
-pub(super) fn common_prefixes(names: &Names, root: &Element) -> std::result::Result<Vec<String>, XmlError> {
+pub(super) fn common_prefixes(names: &Names, root: Element<'_>) -> std::result::Result<Vec<String>, XmlError> {
     root.all("CommonPrefixes").map(|entry| Ok(names.plain(entry.required("Prefix")?))).collect()
 }
 
@@ -115,7 +115,7 @@ pub(super) struct Names {
 
 impl Names {
     /// As the page says.
-    pub(super) fn of(root: &Element) -> Self {
+    pub(super) fn of(root: Element<'_>) -> Self {
         Self { is_encoded: root.text("EncodingType").is_some_and(|kind| kind.trim() == "url") }
     }
 
@@ -156,6 +156,7 @@ const MARKER: &str = "m:";
 
 #[cfg(test)]
 mod tests {
+    use super::super::xml::Document;
     use super::*;
 
     #[test]
@@ -166,13 +167,14 @@ mod tests {
 
     #[test]
     fn a_page_goes_on_after_its_last_entry() {
-        let root = Element::parse(
+        let document = Document::parse(
             "<R><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><Contents><Key>a+b</Key>\
              <ETag>&quot;e&quot;</ETag><Size>5</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>\
-             <CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes></R>",
+             <CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes></R>"
+                .to_owned(),
         )
         .unwrap();
-        let page = objects_page(&root).unwrap();
+        let page = objects_page(document.root()).unwrap();
         assert_eq!((page.objects[0].key.as_str(), page.objects[0].etag.as_str()), ("a b", "e"));
         assert_eq!((page.next_marker.as_deref(), page.next_token.as_deref()), (Some("c/"), Some("m:c/")));
     }
@@ -186,7 +188,7 @@ mod tests {
             )
         };
         let text = format!("<R>{}{}{}</R>", entry("Version", "3"), entry("DeleteMarker", "2"), entry("Version", "1"));
-        let page = versions_page(&Element::parse(&text).unwrap()).unwrap();
+        let page = versions_page(Document::parse(text).unwrap().root()).unwrap();
         let shown: Vec<_> =
             page.versions.iter().map(|version| (version.version_id.as_str(), version.object.is_some())).collect();
         assert_eq!(shown, [("3", true), ("2", false), ("1", true)]);

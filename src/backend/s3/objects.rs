@@ -149,8 +149,9 @@ impl S3Store {
             let body = xml_body(delete_document(some));
             let call = with_md5(Call::bucket(Method::POST, bucket).flag("delete"), &body)?;
             let call = with_governance(call, governance)?;
-            let root = self.xml(&call, &body, About::default()).await?;
-            answers.extend(in_order(some, &root));
+            let document = self.xml(&call, &body, About::default()).await?;
+            let root = document.root();
+            answers.extend(in_order(some, root));
         }
         Ok(answers)
     }
@@ -226,9 +227,9 @@ fn delete_document(objects: &[DeleteItem]) -> String {
 }
 
 /// One answer for each object, which stores give in any order.
-fn in_order(objects: &[DeleteItem], root: &Element) -> Vec<Result<Deleted>> {
-    let mut given: HashMap<(String, String), Vec<&Element>> = HashMap::new();
-    for entry in root.children.iter().filter(|entry| matches!(&*entry.name, "Deleted" | "Error")) {
+fn in_order(objects: &[DeleteItem], root: Element<'_>) -> Vec<Result<Deleted>> {
+    let mut given: HashMap<(String, String), Vec<Element<'_>>> = HashMap::new();
+    for entry in root.children().filter(|entry| matches!(entry.name(), "Deleted" | "Error")) {
         let version = entry.text("VersionId").unwrap_or_default();
         given.entry((entry.text("Key").unwrap_or_default().to_owned(), version.to_owned())).or_default().push(entry);
     }
@@ -237,11 +238,11 @@ fn in_order(objects: &[DeleteItem], root: &Element) -> Vec<Result<Deleted>> {
         let mut found = given.get_mut(&(object.key.clone(), version.to_owned())).and_then(Vec::pop);
         if found.is_none() {
             // some name a version in an error or an answer where none was asked for
-            found = root.children.iter().find(|entry| entry.text("Key") == Some(&object.key));
+            found = root.children().find(|entry| entry.text("Key") == Some(&object.key));
         }
         match found {
             None => Err(unavailable(AnswerError::Lacks("an entry for each object"))),
-            Some(entry) if entry.name == "Error" => {
+            Some(entry) if entry.name() == "Error" => {
                 let error = embedded(entry, OBJECT);
                 let is_absent = matches!(error, BackendError::NoSuchKey { .. } | BackendError::NoSuchVersion);
                 if is_absent && object.if_match.is_none() {
@@ -268,6 +269,7 @@ const OFFSET_MAX: u64 = i64::MAX.unsigned_abs();
 
 #[cfg(test)]
 mod tests {
+    use super::super::xml::Document;
     use super::*;
 
     fn headers(range: &str) -> HeaderMap {
@@ -291,11 +293,12 @@ mod tests {
     #[test]
     fn answers_to_many_deletes_are_put_in_order() {
         let item = |key: &str| DeleteItem { key: key.to_owned(), version_id: None, if_match: None };
-        let root = Element::parse(
-            "<DeleteResult><Error><Key>b</Key><Code>AccessDenied</Code></Error><Deleted><Key>a</Key></Deleted></DeleteResult>",
+        let document = Document::parse(
+            "<DeleteResult><Error><Key>b</Key><Code>AccessDenied</Code></Error><Deleted><Key>a</Key></Deleted></DeleteResult>"
+                .to_owned(),
         )
         .unwrap();
-        let answers = in_order(&[item("a"), item("b"), item("c")], &root);
+        let answers = in_order(&[item("a"), item("b"), item("c")], document.root());
         assert!(answers[0].is_ok());
         assert!(matches!(answers[1], Err(BackendError::Denied)));
         assert!(matches!(answers[2], Err(BackendError::Unavailable(_))));

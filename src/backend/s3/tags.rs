@@ -21,8 +21,9 @@ impl S3Store {
             // how Ceph tells of an object from parts without tags
             return Ok((Tags::new(), version));
         }
-        let root = answer::xml(response, self.idle(), about).await?;
-        Ok((tag_set(&root)?, version))
+        let document = answer::xml(response, self.idle(), about).await?;
+        let root = document.root();
+        Ok((tag_set(root)?, version))
     }
 
     pub(super) async fn object_tags_set(&self, object: &ObjectRef, tags: &Tags) -> Result<Option<VersionId>> {
@@ -41,7 +42,7 @@ fn about(object: &ObjectRef) -> About {
 }
 
 /// The tags in a `Tagging` document.
-pub(super) fn tag_set(root: &Element) -> Result<Tags> {
+pub(super) fn tag_set(root: Element<'_>) -> Result<Tags> {
     let set = root.child("TagSet").into_iter().flat_map(|set| set.all("Tag"));
     set.map(|tag| {
         let key = tag.required("Key").map_err(broken)?;

@@ -32,7 +32,8 @@ impl S3Store {
         } else {
             call
         };
-        let root = self.xml(&with_tags(call, &tags)?, &Outgoing::empty(), OBJECT).await?;
+        let document = self.xml(&with_tags(call, &tags)?, &Outgoing::empty(), OBJECT).await?;
+        let root = document.root();
         root.required("UploadId").map(UploadId::new).map_err(broken)
     }
 
@@ -74,7 +75,8 @@ impl S3Store {
             Ok(response) => response,
         };
         let version_id = answer::version(response.headers());
-        let root = answer::xml(response, self.client.settings.timeouts.copy, UPLOAD).await?;
+        let document = answer::xml(response, self.client.settings.timeouts.copy, UPLOAD).await?;
+        let root = document.root();
         if let Some(etag) = root.filled("ETag") {
             return Ok(Written { etag: StoredETag::new(unquoted(etag)), version_id });
         }
@@ -93,8 +95,9 @@ impl S3Store {
         let call = upload_call(Method::GET, upload)
             .query("part-number-marker", &after.to_string())
             .query("max-parts", &max.to_string());
-        let root = self.xml(&call, &Outgoing::empty(), UPLOAD).await?;
-        let page = parts_page(&root).map_err(broken)?;
+        let document = self.xml(&call, &Outgoing::empty(), UPLOAD).await?;
+        let root = document.root();
+        let page = parts_page(root).map_err(broken)?;
         // else whoever asks for all pages would do so for ever
         if page.truncated && page.parts.last().is_none_or(|part| part.number <= after) {
             return Err(unavailable(AnswerError::Again));
@@ -111,8 +114,9 @@ impl S3Store {
             .query("max-uploads", &max.to_string())
             .maybe_query("key-marker", key_marker.as_deref())
             .maybe_query("upload-id-marker", upload_id_marker.as_ref().map(UploadId::as_str));
-        let root = self.xml(&call, &Outgoing::empty(), About::default()).await?;
-        let page = uploads_page(&root).map_err(broken)?;
+        let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
+        let root = document.root();
+        let page = uploads_page(root).map_err(broken)?;
         if page
             .next
             .as_ref()
@@ -124,7 +128,7 @@ impl S3Store {
     }
 }
 
-fn parts_page(root: &Element) -> std::result::Result<PartsPage, XmlError> {
+fn parts_page(root: Element<'_>) -> std::result::Result<PartsPage, XmlError> {
     let mut parts = Vec::new();
     for entry in root.all("Part") {
         parts.push(PartInfo {
@@ -137,7 +141,7 @@ fn parts_page(root: &Element) -> std::result::Result<PartsPage, XmlError> {
     Ok(PartsPage { parts, truncated: root.is_true("IsTruncated") })
 }
 
-fn uploads_page(root: &Element) -> std::result::Result<UploadsPage, XmlError> {
+fn uploads_page(root: Element<'_>) -> std::result::Result<UploadsPage, XmlError> {
     let names = Names::of(root);
     let mut uploads = Vec::new();
     for entry in root.all("Upload") {

@@ -1,10 +1,12 @@
 //! XML as S3 speaks it: answers read into a small tree, requests written element by element.
 //!
 //! A tree rather than typed shapes, because stores differ in the order of elements and in what they leave out, and
-//! because the order of entries of different names (versions and delete markers) counts. Namespaces are ignored.
+//! because the order of entries of different names (versions and delete markers) counts. Namespaces are ignored. The tree
+//! of a document is one list of places in its text: a page of a listing has thousands of elements.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::SystemTime;
 
 use quick_xml::Reader;
@@ -13,12 +15,37 @@ use quick_xml::events::{BytesRef, Event};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// An element with its text and what is in it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Element {
-    pub(super) name: Cow<'static, str>,
-    pub(super) children: Vec<Element>,
+/// A document that was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Document {
     text: String,
+    /// every element, each before those in it; never empty
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Node {
+    /// of the document's text
+    name: Range<usize>,
+    content: Content,
+    /// behind the last element in it
+    end: usize,
+}
+
+/// The text that stands in an element itself.
+#[derive(Debug, PartialEq, Eq)]
+enum Content {
+    /// of the document's text
+    There(Range<usize>),
+    /// put together from several pieces
+    Composed(String),
+}
+
+/// An element of a [`Document`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Element<'a> {
+    document: &'a Document,
+    at: usize,
 }
 
 /// Not the XML that was expected; the store is at fault.
@@ -26,93 +53,158 @@ pub(super) struct Element {
 #[error("an answer that is not the XML it should be")]
 pub(super) struct XmlError;
 
-impl Element {
-    /// Reads a document: its root element.
-    pub(super) fn parse(document: &str) -> Result<Self, XmlError> {
-        let mut reader = Reader::from_str(document);
-        let mut open: Vec<Self> = Vec::new();
-        loop {
-            match reader.read_event().map_err(|_| XmlError)? {
-                Event::Start(start) => {
-                    if open.len() >= DEPTH_MAX {
-                        return Err(XmlError);
-                    }
-                    open.push(Self { name: local_name(start.name().as_ref()), ..Self::default() });
-                }
-                Event::Empty(empty) => {
-                    let element = Self { name: local_name(empty.name().as_ref()), ..Self::default() };
-                    match open.last_mut() {
-                        Some(parent) => parent.children.push(element),
-                        None => return Ok(element),
-                    }
-                }
-                Event::End(_) => {
-                    let element = open.pop().ok_or(XmlError)?;
-                    match open.last_mut() {
-                        Some(parent) => parent.children.push(element),
-                        None => return Ok(element),
-                    }
-                }
-                Event::Text(text) => append(&mut open, &text.xml10_content()),
-                Event::CData(text) => append(&mut open, &text.xml10_content()),
-                Event::GeneralRef(reference) => append(&mut open, &resolved(&reference)?),
-                Event::Eof => return Err(XmlError),
-                Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
-            }
-        }
+impl Document {
+    /// Reads a document with one root element.
+    pub(super) fn parse(text: String) -> Result<Self, XmlError> {
+        let nodes = nodes(&text)?;
+        Ok(Self { text, nodes })
+    }
+
+    /// The element that holds all others.
+    pub(super) fn root(&self) -> Element<'_> {
+        Element { document: self, at: 0 }
+    }
+}
+
+impl<'a> Element<'a> {
+    fn node(self) -> &'a Node {
+        &self.document.nodes[self.at]
+    }
+
+    /// The name without its namespace.
+    pub(super) fn name(self) -> &'a str {
+        &self.document.text[self.node().name.clone()]
+    }
+
+    /// What is in it, in order.
+    pub(super) fn children(self) -> impl Iterator<Item = Self> {
+        let (document, end) = (self.document, self.node().end);
+        let mut next = self.at + 1;
+        std::iter::from_fn(move || {
+            let child = Self { document, at: next };
+            (next < end).then(|| {
+                next = child.node().end;
+                child
+            })
+        })
     }
 
     /// All children of this name, in order.
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
-        self.children.iter().filter(move |child| child.name == name)
+    pub(super) fn all(self, name: &'static str) -> impl Iterator<Item = Self> {
+        self.children().filter(move |child| child.name() == name)
     }
 
     /// The first child of this name.
-    pub(super) fn child(&self, name: &str) -> Option<&Self> {
-        self.children.iter().find(|child| child.name == name)
+    pub(super) fn child(self, name: &str) -> Option<Self> {
+        self.children().find(|child| child.name() == name)
     }
 
     /// The text of the element, as it stands.
-    pub(super) fn own_text(&self) -> &str {
-        &self.text
+    pub(super) fn own_text(self) -> &'a str {
+        match &self.node().content {
+            Content::There(place) => &self.document.text[place.clone()],
+            Content::Composed(text) => text,
+        }
     }
 
     /// The text of the first child of this name.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(self, name: &str) -> Option<&'a str> {
         self.child(name).map(Self::own_text)
     }
 
     /// As [`Self::text`]; an empty one counts as absent.
-    pub(super) fn filled(&self, name: &str) -> Option<&str> {
+    pub(super) fn filled(self, name: &str) -> Option<&'a str> {
         self.text(name).filter(|text| !text.is_empty())
     }
 
     /// The text of a child that must be there.
-    pub(super) fn required(&self, name: &str) -> Result<&str, XmlError> {
+    pub(super) fn required(self, name: &str) -> Result<&'a str, XmlError> {
         self.text(name).ok_or(XmlError)
     }
 
     /// A whole number.
-    pub(super) fn number(&self, name: &str) -> Result<u64, XmlError> {
+    pub(super) fn number(self, name: &str) -> Result<u64, XmlError> {
         self.required(name)?.trim().parse().map_err(|_| XmlError)
     }
 
     /// `true`, or anything else.
-    pub(super) fn is_true(&self, name: &str) -> bool {
+    pub(super) fn is_true(self, name: &str) -> bool {
         self.text(name).is_some_and(|text| text.trim() == "true")
     }
 
     /// A time.
-    pub(super) fn time(&self, name: &str) -> Result<SystemTime, XmlError> {
+    pub(super) fn time(self, name: &str) -> Result<SystemTime, XmlError> {
         let time = OffsetDateTime::parse(self.required(name)?.trim(), &Rfc3339).map_err(|_| XmlError)?;
         Ok(time.into())
     }
 }
 
-fn append(open: &mut [Element], text: &str) {
-    if let Some(element) = open.last_mut() {
-        element.text.push_str(text);
+fn nodes(text: &str) -> Result<Vec<Node>, XmlError> {
+    let mut reader = Reader::from_str(text);
+    let mut nodes = Vec::with_capacity(text.len() / BYTES_OF_AN_ELEMENT);
+    // those that have begun and not ended
+    let mut open: Vec<usize> = Vec::new();
+    loop {
+        match reader.read_event().map_err(|_| XmlError)? {
+            Event::Start(start) => {
+                if open.len() >= DEPTH_MAX {
+                    return Err(XmlError);
+                }
+                open.push(nodes.len());
+                nodes.push(Node::new(text, start.name().as_ref(), 0)?);
+            }
+            Event::Empty(empty) => {
+                let end = nodes.len() + 1;
+                nodes.push(Node::new(text, empty.name().as_ref(), end)?);
+                if open.is_empty() {
+                    return Ok(nodes);
+                }
+            }
+            Event::End(_) => {
+                let end = nodes.len();
+                let ended = open.pop().and_then(|at| nodes.get_mut(at)).ok_or(XmlError)?;
+                ended.end = end;
+                if open.is_empty() {
+                    return Ok(nodes);
+                }
+            }
+            Event::Text(piece) => append(&mut nodes, &open, text, &piece.xml10_content()),
+            Event::CData(piece) => append(&mut nodes, &open, text, &piece.xml10_content()),
+            Event::GeneralRef(reference) => append(&mut nodes, &open, text, &resolved(&reference)?),
+            Event::Eof => return Err(XmlError),
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+        }
     }
+}
+
+impl Node {
+    fn new(text: &str, name: &str, end: usize) -> Result<Self, XmlError> {
+        let local = name.rsplit(':').next().unwrap_or(name);
+        let name = place(text, local).ok_or(XmlError)?;
+        Ok(Self { content: Content::There(name.end..name.end), name, end })
+    }
+}
+
+/// Adds text to the innermost open element.
+fn append(nodes: &mut [Node], open: &[usize], text: &str, piece: &str) {
+    let Some(node) = open.last().and_then(|at| nodes.get_mut(*at)) else { return };
+    match (&mut node.content, place(text, piece)) {
+        (Content::There(there), Some(place)) if there.start == there.end => *there = place,
+        (Content::There(there), _) => {
+            let mut composed = String::with_capacity(COMPOSED_BYTES);
+            composed.push_str(&text[there.clone()]);
+            composed.push_str(piece);
+            node.content = Content::Composed(composed);
+        }
+        (Content::Composed(composed), _) => composed.push_str(piece),
+    }
+}
+
+/// Where a piece of a text lies in it, if it is one.
+fn place(text: &str, piece: &str) -> Option<Range<usize>> {
+    let start = piece.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    let end = start.checked_add(piece.len())?;
+    (end <= text.len()).then_some(start..end)
 }
 
 fn resolved(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, XmlError> {
@@ -120,13 +212,6 @@ fn resolved(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, XmlError> {
         return Ok(Cow::Owned(character.to_string()));
     }
     resolve_predefined_entity(reference.as_ref()).map(Cow::Borrowed).ok_or(XmlError)
-}
-
-/// The name without its namespace; those of which a page of a listing has thousands take no memory of their own.
-fn local_name(name: &str) -> Cow<'static, str> {
-    let local = name.rsplit(':').next().unwrap_or(name);
-    let common = COMMON_NAMES.iter().find(|common| **common == local);
-    common.map_or_else(|| Cow::Owned(local.to_owned()), |common| Cow::Borrowed(*common))
 }
 
 /// Writes a document.
@@ -156,39 +241,37 @@ impl Writer {
     }
 }
 
-/// The elements of an entry in a listing.
-const COMMON_NAMES: &[&str] = &[
-    "Key",
-    "LastModified",
-    "ETag",
-    "Size",
-    "StorageClass",
-    "Contents",
-    "Prefix",
-    "CommonPrefixes",
-    "Owner",
-    "ID",
-    "DisplayName",
-    "VersionId",
-    "IsLatest",
-    "Version",
-    "DeleteMarker",
-];
 /// S3's own answers are four deep.
 const DEPTH_MAX: usize = 16;
+/// A guess from which memory for a tree is taken.
+const BYTES_OF_AN_ELEMENT: usize = 40;
+/// A text with a reference in it is an entity tag in most cases.
+const COMPOSED_BYTES: usize = 48;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parsed(text: &str) -> Result<Document, XmlError> {
+        Document::parse(text.to_owned())
+    }
+
     #[test]
     fn entries_of_different_names_keep_their_order() {
         let document = "<?xml version=\"1.0\"?><L xmlns=\"u\"><A><K>a&amp;b&#x4e;</K></A><B/><A><K> c </K></A></L>";
-        let root = Element::parse(document).unwrap();
-        let names: Vec<_> = root.children.iter().map(|child| &*child.name).collect();
+        let document = parsed(document).unwrap();
+        let root = document.root();
+        let names: Vec<_> = root.children().map(Element::name).collect();
         assert_eq!(names, ["A", "B", "A"]);
         let keys: Vec<_> = root.all("A").map(|entry| entry.text("K").unwrap()).collect();
         assert_eq!(keys, ["a&bN", " c "]);
+        assert_eq!(root.child("B").unwrap().children().count(), 0);
+    }
+
+    #[test]
+    fn a_store_may_send_white_space_before_it_knows_what_to_say() {
+        let document = parsed(" \r\n\n<?xml version=\"1.0\"?>\n<s:R>\n  <s:K>k</s:K>\n</s:R>").unwrap();
+        assert_eq!((document.root().name(), document.root().text("K")), ("R", Some("k")));
     }
 
     #[test]
@@ -196,7 +279,7 @@ mod tests {
         for document in
             ["", "<A>", "</A>", "<A></B>", "<A>&nope;</A>", "text", &"<A>".repeat(1_000), "<A", "<A>&#xFFFFFFFF;</A>"]
         {
-            assert_eq!(Element::parse(document), Err(XmlError), "{document:.20}");
+            assert_eq!(parsed(document), Err(XmlError), "{document:.20}");
         }
     }
 
@@ -205,7 +288,7 @@ mod tests {
         let document = Writer::document("Delete", |writer| {
             writer.element("Object", |object| object.text("Key", "<a> & \"b\"'\u{e9}"));
         });
-        let root = Element::parse(&document).unwrap();
-        assert_eq!(root.child("Object").unwrap().text("Key").unwrap(), "<a> & \"b\"'\u{e9}");
+        let document = parsed(&document).unwrap();
+        assert_eq!(document.root().child("Object").unwrap().text("Key").unwrap(), "<a> & \"b\"'\u{e9}");
     }
 }
