@@ -130,8 +130,8 @@ impl StreamSealer {
     }
 }
 
-/// Opens the segments that hold a range, fed from the first byte of the first of them. Holds back at most one segment,
-/// and gives out a plaintext byte only after its segment's tag was checked.
+/// Opens the segments that hold a range, fed from the first byte of the first of them. Gives out a plaintext byte only
+/// after its segment's tag was checked; until then at most one segment of it waits here.
 pub(super) struct StreamOpener {
     keys: StreamKeys,
     layout: StreamLayout,
@@ -140,7 +140,19 @@ pub(super) struct StreamOpener {
     end: u32,
     skip: u64,
     give: u64,
-    held: Vec<u8>,
+    begun: Option<Begun>,
+    /// what was decrypted of the segment that has begun
+    withheld: BytesMut,
+}
+
+/// A segment that has come in part.
+struct Begun {
+    segment: Segment,
+    ciphertext_left: u64,
+    tag: [u8; TAG_BYTES],
+    tag_bytes: usize,
+    skip: u64,
+    give: u64,
 }
 
 impl StreamOpener {
@@ -153,7 +165,8 @@ impl StreamOpener {
             end: layout.last().saturating_add(1),
             skip: 0,
             give: layout.plain().bytes(),
-            held: Vec::new(),
+            begun: None,
+            withheld: BytesMut::new(),
         }
     }
 
@@ -196,47 +209,60 @@ impl StreamOpener {
 
     /// Like [`StreamOpener::push`], for at most one segment.
     pub(super) fn step<'a>(&mut self, sealed: &'a [u8], out: &mut BytesMut) -> Result<&'a [u8], OpenError> {
-        let stored_bytes = self.layout.segment_stored_bytes(self.next);
-        let (now, later) = split_at_most(sealed, stored_bytes - self.held.len() as u64);
-        if now.len() as u64 == stored_bytes {
-            self.open(now, out)?;
-        } else {
-            if self.held.is_empty() {
-                self.held.reserve_exact(usize::try_from(stored_bytes).unwrap_or(usize::MAX));
-            }
-            self.held.extend_from_slice(now);
-            if self.held.len() as u64 == stored_bytes {
-                let mut held = std::mem::take(&mut self.held);
-                let opened = self.open(&held, out);
-                if opened.is_ok() {
-                    held.clear();
-                }
-                self.held = held;
-                opened?;
-            }
+        let fails = OpenError::Segment { index: self.next };
+        let mut begun = match self.begun.take() {
+            Some(begun) => begun,
+            None => self.begin(sealed.len()).ok_or(fails)?,
+        };
+        let (ciphertext, later) = split_at_most(sealed, begun.ciphertext_left);
+        begun.take(ciphertext, &mut self.withheld);
+        let missing = &mut begun.tag[begun.tag_bytes..];
+        let (tag, later) = later.split_at(missing.len().min(later.len()));
+        missing[..tag.len()].copy_from_slice(tag);
+        begun.tag_bytes += tag.len();
+        if begun.tag_bytes < TAG_BYTES {
+            self.begun = Some(begun);
+            return Ok(later);
         }
+        // Authenticates the segment (F-13). Which one is the last follows from the layout, never from where the input ends.
+        if begun.segment.mac.verify_truncated_left(&begun.tag).is_err() {
+            self.withheld.clear();
+            return Err(fails);
+        }
+        out.unsplit(self.withheld.split());
+        (self.skip, self.give) = (begun.skip, begun.give);
+        self.next += 1;
         Ok(later)
     }
 
-    /// Authenticates the next segment, then decrypts what was asked for of it (F-13). Which segment is the last follows
-    /// from the layout, never from where the input ends.
-    fn open(&mut self, stored: &[u8], out: &mut BytesMut) -> Result<(), OpenError> {
-        let fails = OpenError::Segment { index: self.next };
-        let (ciphertext, tag) = stored.split_last_chunk::<TAG_BYTES>().ok_or(fails)?;
-        let mut segment = self.keys.segment(self.next, self.next == self.layout.last());
-        segment.mac.update(ciphertext);
-        segment.mac.verify_truncated_left(tag).map_err(|_| fails)?;
+    /// Makes ready for the next segment; so many bytes have come of it and of those behind it.
+    fn begin(&mut self, come: usize) -> Option<Begun> {
+        let mut segment = self.keys.segment(self.next, self.is_at_last());
+        let ciphertext = self.layout.segment_plain_bytes(self.next);
+        let skip = self.skip.min(ciphertext);
+        segment.cipher.try_seek(skip).ok()?;
+        let wanted = usize::try_from(self.give.min(ciphertext - skip)).ok()?;
+        if self.withheld.capacity() < wanted {
+            // segments that came together leave in one piece
+            self.withheld.reserve(wanted.max(come));
+        }
+        let (tag, tag_bytes) = ([0; TAG_BYTES], 0);
+        Some(Begun { segment, ciphertext_left: ciphertext, tag, tag_bytes, skip, give: self.give })
+    }
+}
 
-        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(ciphertext.len());
-        let (wanted, _) = split_at_most(&ciphertext[skip..], self.give);
-        let at = out.len();
-        out.resize(at + wanted.len(), 0);
-        segment.cipher.try_seek(skip).map_err(|_| fails)?;
-        segment.cipher.try_apply_keystream_b2b(wanted, &mut out[at..]).map_err(|_| fails)?;
-        self.skip = 0;
-        self.give -= wanted.len() as u64;
-        self.next += 1;
-        Ok(())
+impl Begun {
+    /// Takes ciphertext of the segment into its tag, and decrypts what was asked for of it.
+    fn take(&mut self, ciphertext: &[u8], withheld: &mut BytesMut) {
+        self.ciphertext_left -= ciphertext.len() as u64;
+        for block in ciphertext.chunks(BLOCK_BYTES) {
+            self.segment.mac.update(block);
+            let (skipped, wanted) = split_at_most(block, self.skip);
+            let (wanted, _) = split_at_most(wanted, self.give);
+            self.skip -= skipped.len() as u64;
+            self.give -= wanted.len() as u64;
+            self.segment.crypt(wanted, withheld);
+        }
     }
 }
 
@@ -278,10 +304,18 @@ struct Segment {
 
 impl Segment {
     fn seal(&mut self, plain: &[u8], out: &mut BytesMut) {
+        for block in plain.chunks(BLOCK_BYTES) {
+            let at = out.len();
+            self.crypt(block, out);
+            self.mac.update(&out[at..]);
+        }
+    }
+
+    /// Encrypts or decrypts: the same in counter mode.
+    fn crypt(&mut self, bytes: &[u8], out: &mut BytesMut) {
         let at = out.len();
-        out.resize(at + plain.len(), 0);
-        self.cipher.apply_keystream_b2b(plain, &mut out[at..]);
-        self.mac.update(&out[at..]);
+        out.resize(at + bytes.len(), 0);
+        self.cipher.apply_keystream_b2b(bytes, &mut out[at..]);
     }
 
     fn end(self, out: &mut BytesMut) {
@@ -325,6 +359,8 @@ pub(super) fn open_whole(secret: &ObjectSecret, aad: &[u8], sealed: &[u8]) -> Re
 const MARK: u8 = 40;
 const TAG_BYTES: usize = 16;
 const LEAST_SEGMENT_BYTES: usize = 65_536;
+/// What is encrypted and hashed at once: it stays in the first cache between the two.
+const BLOCK_BYTES: usize = 8 << 10;
 
 #[cfg(test)]
 mod tests;

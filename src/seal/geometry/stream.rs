@@ -56,11 +56,6 @@ impl StreamLayout {
         end.saturating_sub(self.plain_offset(index))
     }
 
-    /// The stored bytes of segment `index`, with its tag.
-    pub(in super::super) fn segment_stored_bytes(&self, index: u32) -> u64 {
-        self.segment_plain_bytes(index).saturating_add(TAG_BYTES)
-    }
-
     /// The segment that holds the plaintext byte at `offset`.
     pub(super) fn segment_of(&self, offset: u64) -> u32 {
         let room = self.segment_bytes.saturating_sub(TAG_BYTES);
