@@ -149,8 +149,11 @@ impl Keys {
     async fn install(&self, cycle: Cycle) -> CycleReport {
         let _writing = self.writing.lock().await;
         let extent = cycle.extent();
-        let (ring, report) = cycle.finish(&self.snapshot());
-        self.ring.store(Arc::new(ring));
+        let (ring, report) = cycle.finish(self.snapshot()).await;
+        let replaced = self.ring.swap(Arc::clone(&ring));
+        if !Arc::ptr_eq(&replaced, &ring) {
+            free_later(replaced);
+        }
         self.counts.count(extent, &report);
         if extent == Extent::All {
             self.last_cycle.store(Some(Arc::new(report.clone())));
@@ -190,6 +193,17 @@ impl fmt::Debug for Keys {
     }
 }
 
+/// Frees a ring that is no longer in force. A large one takes long, so that neither the last request that has it does so
+/// nor a thread that serves.
+fn free_later(ring: Arc<KeyRing>) {
+    tokio::spawn(async move {
+        while Arc::strong_count(&ring) > 1 {
+            tokio::time::sleep(FREE_PERIOD).await;
+        }
+        tokio::task::spawn_blocking(move || drop(ring)).await
+    });
+}
+
 /// The source of keys that never change.
 struct Nowhere;
 
@@ -215,6 +229,7 @@ impl KeySource for Nowhere {
 
 const LOOKED_UP_MAX: u64 = 10_000;
 const LOOKED_UP_PERIOD: Duration = Duration::from_secs(5);
+const FREE_PERIOD: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -187,13 +187,22 @@ impl Cycle {
         self.builder.incomplete();
     }
 
-    /// The new ring over the one in force, and what is to be told.
-    pub(super) fn finish(mut self, live: &KeyRing) -> (KeyRing, CycleReport) {
-        let failures = self.report.last_good + self.report.without + self.report.revoked;
+    /// The new ring over the one in force, and what is to be told. A large ring takes long to build, so that is not done
+    /// on a thread that serves.
+    pub(super) async fn finish(self, live: Arc<KeyRing>) -> (Arc<KeyRing>, CycleReport) {
+        let Self { builder, mut report, .. } = self;
+        let failures = report.last_good + report.without + report.revoked;
         if failures > FAILURES_NAMED_MAX {
             tracing::warn!("periodical update: failed to get keys for {failures} tenants in all");
         }
-        let Built { ring, surprises, surprises_count } = self.builder.finish(live);
+        let last = Arc::clone(&live);
+        let Ok(Built { ring, surprises, surprises_count }) =
+            tokio::task::spawn_blocking(move || builder.finish(&last)).await
+        else {
+            tracing::error!("periodical update: no new ring came of it; keys stay as they were");
+            report.is_complete = false;
+            return (live, report);
+        };
         for Surprise { tenant, before, now } in surprises {
             let tenant = tenant.map_or_else(|| "(all)".to_owned(), |tenant| tenant.to_string());
             tracing::warn!(
@@ -203,8 +212,8 @@ impl Cycle {
                 "the seed changed without a new version: sealing under the new key, the old one opens still"
             );
         }
-        self.report.surprises = surprises_count;
-        (ring, self.report)
+        report.surprises = surprises_count;
+        (Arc::new(ring), report)
     }
 }
 

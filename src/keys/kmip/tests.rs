@@ -53,13 +53,13 @@ fn private(id: &str) -> PrivateTenant {
     PrivateTenant { id: tenant(id), fragment_id: None }
 }
 
-async fn refreshed(keys: &KmsKeys, last: KeyRing, names: &[&str]) -> (KeyRing, CycleReport) {
+async fn refreshed(keys: &KmsKeys, last: KeyRing, names: &[&str]) -> (Arc<KeyRing>, CycleReport) {
     let tenants: Vec<PrivateTenant> = names.iter().map(|name| private(name)).collect();
     let last = Arc::new(last);
     let rules = CycleRules { retired_keys_max: 8, revoke_missing: false };
     let mut cycle = Cycle::new(Arc::clone(&last), "test", rules, 1000);
     keys.refresh(&mut cycle, &tenants, &Fragments::default()).await;
-    cycle.finish(&last)
+    cycle.finish(last).await
 }
 
 #[tokio::test]
