@@ -64,7 +64,7 @@ impl Running {
 async fn probes_follow_the_phases() {
     let running = running();
     let mut seen = Vec::new();
-    for phase in [Phase::Starting, Phase::Ready, Phase::Draining] {
+    for phase in [Phase::Starting, Phase::Waiting, Phase::Ready, Phase::Draining] {
         running.admin.readiness.advance(phase);
         let probes = ["/health/live", "/health/startup", "/health/ready"];
         for probe in probes {
