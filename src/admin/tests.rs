@@ -71,7 +71,7 @@ async fn probes_follow_the_phases() {
             seen.push(running.status(probe).await);
         }
     }
-    assert_eq!(seen, [200, 503, 503, 200, 200, 200, 200, 200, 503]);
+    assert_eq!(seen, [200, 503, 503, 200, 200, 503, 200, 200, 200, 200, 200, 503]);
 }
 
 #[tokio::test]
