@@ -1,5 +1,5 @@
 # The gateway alone on distroless: no shell, no package manager, uid 65532, nothing that needs to be written to.
-# Build: docker build -t sealgate:0.1.0 .
+# Build: docker build --build-arg COMMIT=$(git rev-parse HEAD) -t sealgate:0.1.0 .
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends cmake=3.25* clang=1:14* \
@@ -8,7 +8,9 @@ WORKDIR /source
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo ./.cargo
 COPY src ./src
-RUN cargo build --release --locked --ignore-rust-version --bin sealgate && mkdir -p /empty/data
+# a label of sealgate_build_info
+ARG COMMIT
+RUN SEALGATE_COMMIT=$COMMIT cargo build --release --locked --ignore-rust-version --bin sealgate && mkdir -p /empty/data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 LABEL org.opencontainers.image.title="sealgate" \

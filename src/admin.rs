@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/health/live` | 200 as long as the process answers; never asks anybody |
 //! | `/health/startup` | 200 once it serves |
-//! | `/health/ready` | 200 while it asks for requests, 503 before and after |
+//! | `/health/ready` | 200 while it asks for requests, 503 before, after, and until it was told of tenants |
 //! | `/health` | all checks as JSON; 503 if one fails |
 //! | `/metrics` | Prometheus or `OpenMetrics` text; guarded if a secret is set |
 //! | `/v1/status` | what the page shows, as JSON |
@@ -63,6 +63,7 @@ async fn startup(State(admin): State<Admin>) -> Response {
 async fn ready(State(admin): State<Admin>) -> Response {
     match admin.readiness.phase() {
         Phase::Starting => answer(false, "starting"),
+        Phase::Waiting => answer(false, "waiting for tenants"),
         Phase::Ready => answer(true, ""),
         Phase::Draining => answer(false, "draining"),
     }

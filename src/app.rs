@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::HeaderValue;
 use s3s::{HttpError, HttpRequest, HttpResponse};
 use tokio::task::JoinSet;
 
@@ -29,11 +30,12 @@ use crate::backend::{Backend, BackendError, BucketName};
 use crate::config::watch::Watcher;
 use crate::config::{self, Config, Loaded, Store};
 use crate::edge::{self, RequestId, S3Handler};
+use crate::keys::calls::TRACE_PARENT;
 use crate::keys::first_start::{Generated, first_start};
 use crate::keys::remote::Teller;
 use crate::s3::{self, Gateway, sweep_hourly};
-use crate::telemetry::Metrics;
 use crate::telemetry::log::RecentLines;
+use crate::telemetry::{Metrics, traces};
 use keys::LiveKeys;
 use observe::Observed;
 use operate::Operation;
@@ -60,6 +62,8 @@ pub struct Options {
 /// Whatever keeps the gateway from starting; once it serves, it does not fail.
 pub async fn serve(options: Options) -> anyhow::Result<()> {
     operate::harden();
+    // set already by an earlier start in one process
+    TRACE_PARENT.set(traces::parent).ok();
     let loaded = configured(&options.paths)?;
     let watcher = Watcher::new(options.paths.clone(), Arc::new(|name| std::env::var(name).ok()), &loaded);
     let mut config = overruled(loaded.config, &options)?;
@@ -83,12 +87,13 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let admin = operation.serve_admin(observed, &backend, &options.paths.secret.path)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving S3");
     let reload = Reload::new(watcher, live.clone(), operation.followers());
-    operation.ready();
+    let told = operation.ready(&live);
     greet(operation.scheme(), address, admin.address, generated.as_ref())?;
     let mut following = JoinSet::new();
     if live.is_periodic() {
         following.spawn(live.clone().run());
     }
+    following.spawn(told);
     following.spawn(reload.run());
     following.spawn(live.clone().tell_of(teller(&config, &operation)));
     let rules = auth_rules(&config);
@@ -116,6 +121,10 @@ struct StoreCalls(Arc<Metrics>);
 impl CallObserver for StoreCalls {
     fn answered(&self, operation: &'static str, status: Option<u16>, took: Duration) {
         self.0.backend_call(operation, status, took);
+    }
+
+    fn trace_parent(&self) -> Option<HeaderValue> {
+        traces::parent()
     }
 }
 

@@ -113,7 +113,9 @@ impl Keys {
     /// [`KeyError`] if the tenant has no keys.
     pub async fn serving(&self, tenant: &TenantId) -> Result<Arc<KeyRing>, Arc<KeyError>> {
         let ring = self.snapshot();
-        if ring.has_own(tenant) || (self.source.is_complete() && ring.tenant(tenant).is_some()) {
+        let is_ready = ring.has_own(tenant) || (self.source.is_complete() && ring.tenant(tenant).is_some());
+        self.counts.asked(is_ready);
+        if is_ready {
             return Ok(ring);
         }
         let outcome = self.looked_up.get_with_by_ref(tenant, self.look_up(tenant)).await;

@@ -16,6 +16,7 @@ pub mod exposition;
 pub mod log;
 pub mod metrics;
 pub mod request;
+mod spread;
 pub mod system;
 pub mod table;
 pub mod tally;

@@ -64,14 +64,14 @@ impl Running {
 async fn probes_follow_the_phases() {
     let running = running();
     let mut seen = Vec::new();
-    for phase in [Phase::Starting, Phase::Ready, Phase::Draining] {
+    for phase in [Phase::Starting, Phase::Waiting, Phase::Ready, Phase::Draining] {
         running.admin.readiness.advance(phase);
         let probes = ["/health/live", "/health/startup", "/health/ready"];
         for probe in probes {
             seen.push(running.status(probe).await);
         }
     }
-    assert_eq!(seen, [200, 503, 503, 200, 200, 200, 200, 200, 503]);
+    assert_eq!(seen, [200, 503, 503, 200, 200, 503, 200, 200, 200, 200, 200, 503]);
 }
 
 #[tokio::test]

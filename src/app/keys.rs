@@ -120,6 +120,14 @@ impl LiveKeys {
         }
     }
 
+    /// Whether the source told of tenants, if only of none, or an earlier run did.
+    pub(super) fn are_told(&self) -> bool {
+        match &self.source {
+            Source::Configured(_) => true,
+            Source::Remote(remote) => remote.position().is_some() || !self.keys.snapshot().is_empty(),
+        }
+    }
+
     /// Keeps the keys fresh until it is dropped.
     pub(super) async fn run(self) {
         self.refresher.run().await;

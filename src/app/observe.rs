@@ -21,7 +21,7 @@ use crate::keys::remote::RemoteKeys;
 use crate::keys::ring::SourceKind;
 use crate::telemetry::Telemetry;
 use crate::telemetry::log::RecentLines;
-use crate::telemetry::metrics::{Counted, Labels, label};
+use crate::telemetry::metrics::{Counted, Labels, Spread, label};
 use crate::telemetry::system::Host;
 use crate::telemetry::table;
 
@@ -129,6 +129,7 @@ impl Observer {
         let one = |metric, value: f64| metrics.tell(metric, [(Labels::new(), value)]);
         let ring = self.keys.snapshot();
         one(&table::TENANTS_WITH_KEY, float(ring.len() as u64));
+        metrics.tell(&table::CACHE_ITEMS, [(label("cache", "tenant_keys"), float(ring.len() as u64))]);
         if let Some(period) = self.refresh_period {
             one(&table::KEYS_INTERVAL, period.as_secs_f64());
         }
@@ -155,6 +156,12 @@ impl Observer {
             counted.extend(upstreams::calls());
         }
         counted
+    }
+}
+
+impl Observer {
+    fn spreads(&self) -> Vec<Spread> {
+        if self.remote.is_some() { upstreams::durations() } else { Vec::new() }
     }
 }
 
@@ -228,7 +235,7 @@ impl StatusSource for Observer {
         if let Some(remote) = &self.remote {
             upstreams::tell(metrics, remote);
         }
-        metrics.text(&self.counted())
+        metrics.text_with(&self.counted(), self.spreads())
     }
 }
 
@@ -244,6 +251,7 @@ fn kind(source: SourceKind) -> &'static str {
 fn name(phase: Phase) -> &'static str {
     match phase {
         Phase::Starting => "starting",
+        Phase::Waiting => "waiting for tenants",
         Phase::Ready => "ready",
         Phase::Draining => "draining",
     }

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::keys::LiveKeys;
 use super::observe::{InForce, Observed, Observer, Reachable};
 use super::reload::Follower;
 use crate::admin::{self, Admin, MetricsGuard};
@@ -159,9 +160,17 @@ impl Operation {
         Ok(AdminPort { address, down, serving, probing })
     }
 
-    /// From now on requests are asked for; those that come before [`Operation::serve`] wait for it.
-    pub(super) fn ready(&self) {
-        self.readiness.advance(Phase::Ready);
+    /// From now on requests are asked for, as soon as there is somebody to serve; those that come before
+    /// [`Operation::serve`] wait for it.
+    pub(super) fn ready(&self, keys: &LiveKeys) -> impl Future<Output = ()> + Send + use<> {
+        let (readiness, keys) = (self.readiness.clone(), keys.clone());
+        readiness.advance(if keys.are_told() { Phase::Ready } else { Phase::Waiting });
+        async move {
+            while !keys.are_told() {
+                tokio::time::sleep(TOLD_PERIOD).await;
+            }
+            readiness.advance(Phase::Ready);
+        }
     }
 
     /// Serves S3 until it is time to stop, and to the end of what is in flight.
@@ -190,6 +199,9 @@ impl Operation {
         Ok(())
     }
 }
+
+/// How often it is looked whether the source of keys told of tenants.
+const TOLD_PERIOD: Duration = Duration::from_millis(200);
 
 /// The admin port while it serves.
 pub(super) struct AdminPort {

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+
 tokio::task_local! {
     static ORIGIN: Arc<str>;
 }
@@ -34,6 +36,9 @@ pub trait CallObserver: Send + Sync {
     /// One attempt of a call ended: its name in the S3 API, the status of the answer or none if there was none, and how
     /// long it took to the head of the answer.
     fn answered(&self, operation: &'static str, status: Option<u16>, took: Duration);
+
+    /// What the header `traceparent` of a request is to say, if it is part of a trace.
+    fn trace_parent(&self) -> Option<HeaderValue>;
 }
 
 #[cfg(test)]

@@ -81,6 +81,9 @@ impl<H: S3Handler> Front<H> {
         request.extensions_mut().insert(client);
         request.extensions_mut().insert(ended.facts.clone());
         let trace = traces::request_span(&ended.id, &ended.method);
+        if proxy::is_in(&self.config.forwarded_from, caller.address.ip()) {
+            traces::adopt(&trace, request.headers());
+        }
         let ending = Ending::new(self.telemetry.clone(), received, ended, trace.clone());
         let (answer, permit) = self.decide(request).instrument(span.clone()).instrument(trace).await;
         let mut answer = error_body::complete(answer, &path, id.as_str(), self.ids.host_id());
@@ -120,6 +123,7 @@ impl<H: S3Handler> Front<H> {
         let (status, text) = match self.readiness.phase() {
             Phase::Ready => (StatusCode::OK, "ok"),
             Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            Phase::Waiting => (StatusCode::SERVICE_UNAVAILABLE, "waiting for tenants"),
             Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         };
         let mut answer = HttpResponse::new(Body::from(text.to_owned()));

@@ -12,10 +12,12 @@ pub struct Readiness(Arc<AtomicU8>);
 pub enum Phase {
     /// not serving yet
     Starting = 0,
+    /// serving, but not told of any tenant yet, nor by an earlier run
+    Waiting = 1,
     /// serving
-    Ready = 1,
+    Ready = 2,
     /// still serving what comes, but asking for no more
-    Draining = 2,
+    Draining = 3,
 }
 
 impl Readiness {
@@ -24,7 +26,8 @@ impl Readiness {
     pub fn phase(&self) -> Phase {
         match self.0.load(Ordering::Relaxed) {
             0 => Phase::Starting,
-            1 => Phase::Ready,
+            1 => Phase::Waiting,
+            2 => Phase::Ready,
             _ => Phase::Draining,
         }
     }

@@ -18,9 +18,10 @@ mod transport;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use crate::coordinator_api::{GatewayStatus, Tenant};
+use crate::keys::calls::Asked;
 pub use error::CoordinatorError;
 pub use page::{Page, Unread};
 use transport::{Answer, Transport};
@@ -79,7 +80,7 @@ impl Client {
     pub async fn list(&self, cursor: Option<&str>) -> Result<Page, CoordinatorError> {
         let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={}", escaped(cursor)));
         let path = format!("/v1/tenants?limit={PAGE_TENANTS}{cursor}");
-        let answer = self.transport.get(&path, ANSWER_TIMEOUT).await?;
+        let answer = self.transport.get(Asked::List, &path, ANSWER_TIMEOUT).await?;
         page::read(&answer.expect(StatusCode::OK)?)
     }
 
@@ -88,7 +89,8 @@ impl Client {
     /// # Errors
     /// [`CoordinatorError`]
     pub async fn probe(&self) -> Result<Answering, CoordinatorError> {
-        let answer = self.transport.get("/v1/tenants?limit=1", ANSWER_TIMEOUT).await?.expect(StatusCode::OK)?;
+        let answer = self.transport.get(Asked::List, "/v1/tenants?limit=1", ANSWER_TIMEOUT).await?;
+        let answer = answer.expect(StatusCode::OK)?;
         Ok(Answering { revision: page::read(&answer)?.revision, clock: answer.date })
     }
 
@@ -105,7 +107,7 @@ impl Client {
         let epoch = escaped(epoch);
         let wait_for = wait.map_or_else(String::new, |wait| format!("&wait={}s", wait.as_secs()));
         let path = format!("/v1/tenants?limit={PAGE_TENANTS}&since={since}&epoch={epoch}{wait_for}");
-        let answer = self.transport.get(&path, ANSWER_TIMEOUT + wait.unwrap_or_default()).await?;
+        let answer = self.transport.get(Asked::Changes, &path, ANSWER_TIMEOUT + wait.unwrap_or_default()).await?;
         match answer.status {
             StatusCode::NOT_MODIFIED => Ok(None),
             StatusCode::GONE => Err(CoordinatorError::Gone),
@@ -118,7 +120,8 @@ impl Client {
     /// # Errors
     /// [`CoordinatorError`]
     pub async fn tenant(&self, id: &str) -> Result<Option<Tenant>, CoordinatorError> {
-        let answer = self.transport.get(&format!("/v1/tenants/{}", escaped(id)), ANSWER_TIMEOUT).await?;
+        let path = format!("/v1/tenants/{}", escaped(id));
+        let answer = self.transport.get(Asked::Tenant, &path, ANSWER_TIMEOUT).await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -133,7 +136,7 @@ impl Client {
     pub async fn tell(&self, cluster: &str, pod: &str, status: &GatewayStatus) -> Result<(), CoordinatorError> {
         let path = format!("/v1/gateways/{}/{}/status", escaped(cluster), escaped(pod));
         let body = serde_json::to_vec(status).map_err(|error| CoordinatorError::json(&error))?;
-        let answer = self.transport.send(Method::POST, &path, body, ANSWER_TIMEOUT).await?;
+        let answer = self.transport.send(Asked::Heartbeat, &path, Some(body), ANSWER_TIMEOUT).await?;
         if answer.status.is_success() { Ok(()) } else { Err(answer.refusal()) }
     }
 }

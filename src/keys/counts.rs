@@ -14,6 +14,8 @@ pub struct Counts {
     news: AtomicU64,
     surprises: AtomicU64,
     revoked: AtomicU64,
+    ready: AtomicU64,
+    waited: AtomicU64,
     look_ups: AtomicU64,
     look_ups_failed: AtomicU64,
 }
@@ -44,6 +46,10 @@ impl Counts {
         surprises;
         /// Tenants whose keys were taken away.
         revoked;
+        /// Requests whose tenant's keys were there.
+        ready;
+        /// Requests that had to wait for them.
+        waited;
         /// Look-ups on behalf of requests.
         look_ups;
         /// Those of them that brought no key.
@@ -65,6 +71,10 @@ impl Counts {
         }
         self.surprises.fetch_add(report.surprises, Ordering::Relaxed);
         self.revoked.fetch_add(report.revoked, Ordering::Relaxed);
+    }
+
+    pub(super) fn asked(&self, is_ready: bool) {
+        if is_ready { &self.ready } else { &self.waited }.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn look_up(&self, is_found: bool) {

@@ -14,7 +14,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use futures::{StreamExt, stream};
 
-use super::calls::{KMS, Outcome};
+use super::calls::{Asked, KMS, Outcome};
 use super::cycle::Cycle;
 use super::fragment::Fragments;
 use super::ring::{SourceKind, TenantKeys};
@@ -110,7 +110,7 @@ async fn counted(kms: &dyn Kms, tenant: &PrivateTenant) -> Result<Seed, LookupEr
         Err(LookupError::Kms(error)) if error.is_unanswered() => Outcome::Unanswered,
         Err(LookupError::Kms(_)) => Outcome::Refused,
     };
-    KMS.count(outcome, began.elapsed());
+    KMS.count(Asked::LookUp, outcome, began.elapsed());
     answer
 }
 

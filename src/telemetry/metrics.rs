@@ -20,6 +20,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use super::audit::Handles;
 use super::backend_calls::BackendCalls;
 use super::request::Ended;
+use super::spread;
 use super::table::{self, Described};
 use super::tally::{self, Cache, Failed};
 
@@ -27,6 +28,7 @@ use super::tally::{self, Cache, Failed};
 pub type Labels = Vec<(&'static str, String)>;
 /// A counter that somebody else keeps.
 pub type Counted = (&'static Described, Labels, u64);
+pub use spread::Spread;
 type Level = Gauge<f64, AtomicU64>;
 type Levels = Family<Labels, Level>;
 
@@ -121,7 +123,9 @@ impl Metrics {
             backend,
             registry,
         };
-        metrics.tell(&table::BUILD, [(vec![("version", version.to_owned())], 1.0)]);
+        let mut build = label("version", version);
+        build.extend(COMMIT.filter(|commit| !commit.is_empty()).map(|commit| ("commit", commit.to_owned())));
+        metrics.tell(&table::BUILD, [(build, 1.0)]);
         metrics
     }
 
@@ -184,6 +188,12 @@ impl Metrics {
     /// All metrics as `OpenMetrics` text, with counters that others keep.
     #[must_use]
     pub fn text(&self, counted: &[Counted]) -> String {
+        self.text_with(counted, Vec::new())
+    }
+
+    /// The same, with histograms that others keep.
+    #[must_use]
+    pub fn text_with(&self, counted: &[Counted], spreads: Vec<Spread>) -> String {
         let (sealed, opened) = tally::bytes();
         let tallies = [("sealed", sealed), ("opened", opened)];
         let tallies = tallies.map(|(direction, count)| (&table::CRYPTO_BYTES, label("direction", direction), count));
@@ -196,6 +206,7 @@ impl Metrics {
             let family = families.entry(described.name).or_insert_with(|| family::<Counter>(&mut registry, described));
             family.get_or_create(labels).inc_by(*count);
         }
+        spread::register(&mut registry, spreads);
         let mut text = String::new();
         let written = encode_registry(&mut text, &self.registry).and_then(|()| encode(&mut text, &registry));
         if written.is_err() {
@@ -210,7 +221,11 @@ impl Metrics {
     fn caches(&self) -> Vec<Counted> {
         let all = Cache::ALL.map(|(cache, name)| (label("cache", name), tally::cache(cache)));
         #[allow(clippy::cast_precision_loss, reason = "caches are far smaller than 2^53")]
-        self.tell(&table::CACHE_ITEMS, all.iter().map(|(cache, (_, _, entries))| (cache.clone(), *entries as f64)));
+        for (cache, (_, _, entries)) in &all {
+            if let Some(family) = self.told.get(table::CACHE_ITEMS.name) {
+                family.get_or_create_owned(cache).set(*entries as f64);
+            }
+        }
         let lookups = |(cache, (misses, hits, _)): (Labels, (u64, u64, u64))| {
             [("miss", misses), ("hit", hits)].map(|(result, count)| {
                 (&table::CACHE_LOOKUPS, [cache.clone(), label("result", result)].concat(), count)
@@ -266,6 +281,9 @@ pub(super) fn durations() -> Histogram {
 fn ages() -> Histogram {
     Histogram::new([60.0, 300.0, 900.0, 3_600.0, 10_800.0, 43_200.0, 86_400.0, 604_800.0, 2_592_000.0])
 }
+
+/// What the program was built of, if whoever built it says so.
+const COMMIT: Option<&str> = option_env!("SEALGATE_COMMIT");
 
 /// What others know better.
 const TOLD: &[Described] = &[

@@ -95,8 +95,10 @@ table! {
     BACKEND_REQUESTS = counter("backend_requests", "", "Requests to the S3 store by operation and outcome: the class of the status code, or none without an answer");
     BACKEND_DURATION = histogram("backend_request_duration", "seconds", "From a request to the S3 store to the head of its answer");
     COORDINATOR_REQUESTS = counter("coordinator_requests", "", "Requests to the Coordinator by result");
+    COORDINATOR_DURATION = histogram("coordinator_request_duration", "seconds", "From a request to the Coordinator to the end of its answer, by operation; one for changes waits for them");
     COORDINATOR_REVISION = gauge("coordinator_revision", "", "How far the Coordinator's changes were followed");
     KMS_REQUESTS = counter("kms_requests", "", "Look-ups of tenants' keys in the KMS by result");
+    KMS_DURATION = histogram("kms_request_duration", "seconds", "From the first message of a look-up in the KMS to its end, by operation");
     KMS_LAST_DURATION = gauge("kms_last_request_duration", "seconds", "How long the last look-up in the KMS took");
     INSECURE_TLS = gauge("insecure_tls", "", "Whether the certificate of an upstream is not verified, 1 or 0");
     CACHE_ITEMS = gauge("cache_items", "", "Entries by cache");
@@ -104,7 +106,7 @@ table! {
     UPSTREAM = gauge("upstream_connection_status", "", "Whether an upstream could be reached when it was last asked, 1 or 0");
     HEALTH = gauge("healthcheck_status", "", "Whether all checks of /health are well, 1 or 0");
     // the process
-    BUILD = gauge("build_info", "", "Always 1; the version is a label");
+    BUILD = gauge("build_info", "", "Always 1; the version is a label, and so is the commit if the build was told of it");
     CONFIG = gauge("config_info", "", "Always 1; the digest of the configuration in force, without secrets, is a label");
     CONFIG_RELOADS = counter("config_reloads", "", "Changed configurations by what became of them");
     CONFIG_LOADED = gauge("config_last_reload_success_timestamp", "seconds", "When the configuration in force was read, Unix time");

@@ -14,22 +14,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry::Context;
+use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry_http::{HeaderExtractor, HeaderInjector, HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Handle;
 use tracing::{Span, field};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::{Layer, Registry};
 use zeroize::Zeroizing;
@@ -148,6 +152,31 @@ pub fn request_span(id: &str, method: &str) -> Span {
     )
 }
 
+/// Makes a request's span part of the trace that its headers `traceparent` and `tracestate` name, if they name one. What
+/// that says of sampling holds for the span too.
+pub fn adopt(span: &Span, headers: &HeaderMap) {
+    if span.is_disabled() {
+        return;
+    }
+    let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
+    if parent.span().span_context().is_valid() && span.set_parent(parent).is_err() {
+        tracing::debug!("a trace could not be taken over");
+    }
+}
+
+/// What the header `traceparent` of a request to others says: the span that is entered; nothing if it is no span of a
+/// trace.
+#[must_use]
+pub fn parent() -> Option<HeaderValue> {
+    let span = Span::current();
+    if span.metadata()?.target() != TARGET {
+        return None;
+    }
+    let mut headers = HeaderMap::new();
+    TraceContextPropagator::new().inject_context(&span.context(), &mut HeaderInjector(&mut headers));
+    headers.remove(TRACE_PARENT)
+}
+
 /// Tells a request's span how it ended.
 pub fn record(span: &Span, ended: &Ended) {
     if span.is_disabled() {
@@ -263,6 +292,7 @@ fn roots(settings: &Settings) -> Result<RootCertStore, TracesError> {
     Ok(roots)
 }
 
+const TRACE_PARENT: &str = "traceparent";
 /// So many spans wait to be sent; further ones are dropped.
 pub const QUEUE_MAX: usize = 4_096;
 const DELAY: Duration = Duration::from_secs(2);

@@ -52,6 +52,8 @@ TOGGLES = {
     "image": {"global": {"imageRegistry": "registry.local"}, "image": {"digest": "sha256:" + "a" * 64}},
     "balancer": {"service": {"type": "LoadBalancer", "trafficDistribution": "PreferClose",
                              "ipFamilyPolicy": "PreferDualStack", "externalTrafficPolicy": "Local"}},
+    "tokens": {"serviceAccount": {"tokens": [{"audience": "coordinator", "file": "coordinator", "expirationSeconds": 600}]},
+               "webIdentity": {"roleArn": "arn:aws:iam::000000000000:role/gateway", "stsEndpoint": "https://store:9000"}},
     "account": {"serviceAccount": {"create": False, "name": "own", "automountToken": True}},
     "placing": {"podAntiAffinityPreset": "hard", "priorityClassName": "high", "nodeSelector": {"disk": "ssd"},
                 "tolerations": [{"operator": "Exists"}], "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["kms"]}]},
@@ -200,6 +202,40 @@ def the_free_map_becomes_json():
     assert "shutdown_delay" not in application(render({}))["limits"]
 
 
+def tokens_of_the_account_are_for_others_than_kubernetes():
+    objects = render(TOGGLES["tokens"])
+    volume = next(one for one in pod(objects)["spec"]["volumes"] if one["name"] == "tokens")["projected"]
+    tokens = [source["serviceAccountToken"] for source in volume["sources"]]
+    assert tokens == [{"audience": "coordinator", "path": "coordinator", "expirationSeconds": 600},
+                      {"audience": "sts.amazonaws.com", "path": "web-identity", "expirationSeconds": 3600}], tokens
+    assert pod(objects)["spec"]["automountServiceAccountToken"] is False
+    env = {entry["name"]: entry["value"] for entry in container(objects)["env"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in container(objects)["volumeMounts"]}
+    assert env["AWS_WEB_IDENTITY_TOKEN_FILE"] == f"{mounts['tokens']}/web-identity"
+    assert env["AWS_ROLE_ARN"].endswith("/gateway") and env["AWS_ENDPOINT_URL_STS"] == "https://store:9000"
+    assert "tokens" not in {one["name"] for one in pod(render({}))["spec"]["volumes"]}
+
+
+def pods_roll_for_what_counts_after_a_restart_only():
+    def checksum(config):
+        return pod(render({"rollOnConfigChange": True, "config": config}))["metadata"]["annotations"]["checksum/config"]
+    before = checksum({})
+    assert before == checksum({"crypto": {"snapshot_file": "/tmp/keys"}, "auth": {"allow_sigv2_presigned": True}})
+    assert before != checksum({"backend": {"endpoint": "https://other"}})
+    assert before != checksum({"crypto": {"mode": "local-multi-keys", "update_period": "1h"}})
+    assert "checksum/config" not in pod(render({}))["metadata"]["annotations"]
+
+
+def the_chart_says_what_it_is():
+    chart = yaml.safe_load(open(f"{CHART}/Chart.yaml"))
+    assert chart["apiVersion"] == "v2" and chart["kubeVersion"] and chart["maintainers"]
+    assert chart["icon"].startswith("data:image/svg+xml;base64,")
+    images = yaml.safe_load(chart["annotations"]["artifacthub.io/images"])
+    default = container(render({}))["image"]
+    assert [image["image"] for image in images] == [default] == [f"sealgate:{chart['appVersion']}"]
+    assert yaml.safe_load(chart["annotations"]["artifacthub.io/changes"])
+
+
 def probes_and_the_way_out():
     for values, scheme in (({}, "HTTP"), (TOGGLES["tls"], "HTTPS")):
         one = container(render(values))
@@ -259,6 +295,10 @@ def wrong_values_are_refused_in_plain_words():
         ({"config": {"crypto": {"mode": "many"}}}, "mode"),
         ({"config": {"crypto": {"key_seed": "c2VjcmV0"}}}, "put it into the Secret"),
         ({"config": {"backend": {"type": "local"}}}, "set replicaCount to 1"),
+        ({"config": {"cluster": None}}, "cluster"),
+        ({"config": {"cluster": {"name": ""}}}, "name"),
+        ({"webIdentity": {"roleArn": "gateway"}}, "roleArn"),
+        ({"serviceAccount": {"tokens": [{"audience": "coordinator"}]}}, "file"),
         ({"sizing": {"preset": "3k"}}, "preset"),
         ({"tls": {"allowPlainHttp": False}}, "allowPlainHttp"),
         ({"tls": {"enabled": True, "certManager": {"enabled": True}}}, "issuerRef"),
@@ -371,9 +411,26 @@ def alerts_are_sound():
 def the_dashboard_shows_metrics_that_exist():
     text = render(TOGGLES["dashboard"])["ConfigMap", "demo-sealgate-dashboard"]["data"]["sealgate.json"]
     board = json.loads(text)
-    queries = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
-    shown = {re.sub(r"_bucket$", "", name) for name in names_of_metrics(queries)}
-    assert shown and not shown - known_metrics(), shown - known_metrics()
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            shown = {re.sub(r"_bucket$", "", name) for name in names_of_metrics(target["expr"])}
+            assert shown and not shown - known_metrics(), f"{panel['title']}: {shown - known_metrics()}"
+    shown = {re.sub(r"_bucket$", "", name) for name in names_of_metrics(text)}
+    # what is measured of upstreams and caches is shown; the histogram tells more than the last duration
+    kinds = ("backend", "coordinator", "kms", "cache")
+    measured = {name for name in known_metrics() if re.match(rf"sealgate_({'|'.join(kinds)})_", name)}
+    missing = measured - shown - {"sealgate_kms_last_request_duration_seconds"}
+    assert not missing, f"no panel shows {missing}"
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        queries = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+        known = [query.replace("$__rate_interval", "5m").replace("$namespace", "storage") for query in queries]
+        yaml.safe_dump({"groups": [{"name": "dashboard", "rules": [
+            {"record": f"panel:{number}", "expr": query} for number, query in enumerate(known)]}]}, file)
+        file.flush()
+        done = subprocess.run([PROMTOOL, "check", "rules", file.name], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(ids) == len(set(ids))
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
     assert len(places) == len(set(places))
 

@@ -55,6 +55,9 @@ checks! {
     what_is_mounted_is_a_folder
     existing_objects_are_used_and_not_written
     the_free_map_becomes_json
+    tokens_of_the_account_are_for_others_than_kubernetes
+    pods_roll_for_what_counts_after_a_restart_only
+    the_chart_says_what_it_is
     probes_and_the_way_out
     scaling_and_disruption
     the_network_policy_names_every_port_both_ways

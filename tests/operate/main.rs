@@ -19,6 +19,7 @@ mod server;
 #[allow(dead_code, reason = "parts of it are for the other tests")]
 mod sign;
 
+mod cluster;
 mod deploy;
 mod doctor;
 mod gateway;

@@ -16,14 +16,14 @@ const PUBLIC: &str = "acme";
 const PRIVATE: &str = "67f1adf3-08e5-4eea-94e3-e611f263c87b";
 
 /// `sealgate coordinator` with a public and a private tenant; ends with this.
-struct Coordinator {
+pub(crate) struct Coordinator {
     folder: TempDir,
     process: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Coordinator {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("coordinator").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         for (name, scopes) in [
             ("gateway", &["tenants:read", "tenants:keys", "status:write"][..]),
@@ -81,13 +81,13 @@ fn said(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A folder with the files of a gateway between the two.
-fn between(coordinator: &Coordinator, kms: &Server) -> TempDir {
+/// A folder with the files of a gateway between the two; it asks the Coordinator at `url`.
+pub(crate) fn between(url: &str, coordinator: &Coordinator, kms: &Server) -> TempDir {
     let token = coordinator.folder.path().join("gateway");
     fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let folder = folder(&json!({
         "crypto": {"mode": "remote-multi-keys", "update_period": "1h"},
-        "coordinator": {"url": coordinator.url, "token_file": token},
+        "coordinator": {"url": url, "token_file": token},
     }));
     write_secret(&folder, kms, &kms.pem("ca.crt"));
     folder
@@ -113,7 +113,7 @@ fn doctor_asks_the_kms_and_the_coordinator_and_tells_which_of_them_is_wrong() {
     let coordinator = Coordinator::start();
     let mut kms = Server::start();
     kms.register(PRIVATE, &seed_text(2));
-    let folder = between(&coordinator, &kms);
+    let folder = between(&coordinator.url, &coordinator, &kms);
     let (is_well, findings) = examined(folder.path(), &[]);
     assert!(is_well, "{findings}");
     for name in ["kms", "coordinator", "coordinator token", "keys", "access keys", "backend"] {
@@ -157,11 +157,25 @@ fn other_authority() -> String {
 }
 
 #[test]
+fn a_gateway_that_nobody_told_of_tenants_serves_but_is_not_ready() {
+    let (coordinator, kms) = (Coordinator::start(), Server::start());
+    let token = coordinator.folder.path().join("gateway");
+    let right = fs::read_to_string(&token).unwrap();
+    fs::write(&token, "not-the-token").unwrap();
+    let gateway = Gateway::start_in(between(&coordinator.url, &coordinator, &kms), &[]);
+    let ready = gateway.ask("/health/ready");
+    assert_eq!((ready.status, ready.text()), (503, "waiting for tenants".to_owned()));
+    assert_eq!(gateway.ask("/health/startup").status, 200, "it is not restarted for what others lack");
+    fs::write(&token, right).unwrap();
+    while gateway.ask("/health/ready").status != 200 {}
+}
+
+#[test]
 fn metrics_and_health_tell_of_the_kms_and_the_coordinator() {
     let coordinator = Coordinator::start();
     let mut kms = Server::start();
     kms.register(PRIVATE, &seed_text(2));
-    let gateway = Gateway::start_in(between(&coordinator, &kms), &[]);
+    let gateway = Gateway::start_in(between(&coordinator.url, &coordinator, &kms), &[]);
     let text = gateway.ask("/metrics").text();
     for line in [
         "sealgate_upstream_connection_status{upstream=\"coordinator\"} 1",
@@ -174,6 +188,10 @@ fn metrics_and_health_tell_of_the_kms_and_the_coordinator() {
         "sealgate_tls_certificate_not_after_timestamp_seconds{certificate=\"kms_client\"} ",
         "sealgate_insecure_tls{upstream=\"kms\"} 0",
         "sealgate_kms_last_request_duration_seconds{} 0.",
+        "sealgate_kms_request_duration_seconds_count{operation=\"look_up\"} 1",
+        "sealgate_coordinator_request_duration_seconds_bucket{le=\"+Inf\",operation=\"list\"} 1",
+        "sealgate_cache_lookups_total{cache=\"tenant_keys\",result=\"hit\"} 0",
+        "sealgate_cache_items{cache=\"tenant_keys\"} 2",
         "sealgate_tenants_with_key{} 2",
     ] {
         assert!(text.lines().any(|found| found.starts_with(line)), "{line} is not in\n{text}");

@@ -118,6 +118,27 @@ annotations:
 {{- mergeOverwrite $chart $config | toPrettyJson }}
 {{- end }}
 
+{{/* What counts after a restart only. */}}
+{{- define "sealgate.restartChecksum" -}}
+{{- $config := include "sealgate.applicationJson" . | fromJson }}
+{{- $parts := pick $config "backend" "listen" "limits" "audit" "telemetry" "cluster" }}
+{{- set $parts "mode" (dig "crypto" "mode" "" $config) | toJson | sha256sum }}
+{{- end }}
+
+{{/* Tokens of the account for others than Kubernetes. */}}
+{{- define "sealgate.tokens" -}}
+{{- $tokens := .Values.serviceAccount.tokens }}
+{{- if .Values.webIdentity.roleArn }}
+{{- $tokens = append $tokens (dict "audience" .Values.webIdentity.audience "file" "web-identity") }}
+{{- end }}
+{{- range $tokens }}
+- serviceAccountToken:
+    audience: {{ .audience | quote }}
+    path: {{ .file | quote }}
+    expirationSeconds: {{ default 3600 .expirationSeconds }}
+{{- end }}
+{{- end }}
+
 {{- define "sealgate.resources" -}}
 {{- if .Values.resources }}
 {{- toYaml .Values.resources }}

@@ -7,11 +7,11 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::float;
 use crate::edge::first_end;
-use crate::keys::calls::{COORDINATOR, Calls, KMS, Outcome};
+use crate::keys::calls::{Asked, COORDINATOR, Calls, KMS, Outcome};
 use crate::keys::counts::Counts;
 use crate::keys::remote::{RemoteKeys, RemoteSettings};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::{Counted, Labels, label};
+use crate::telemetry::metrics::{Counted, Labels, Spread, label};
 use crate::telemetry::table;
 
 /// What refreshes and look-ups came to.
@@ -20,11 +20,14 @@ pub(super) fn of_keys(counts: &Counts, source: &str) -> Vec<Counted> {
         let labels = [label("source", source), label("result", result)].concat();
         (&table::KEYS_REFRESHES, labels, count)
     };
+    let cache = |result| [label("cache", "tenant_keys"), label("result", result)].concat();
     vec![
         refreshes("ok", counts.cycles().saturating_sub(counts.aborted())),
         refreshes("failed", counts.aborted()),
         (&table::KEYS_LOOKUPS, label("result", "found"), counts.look_ups().saturating_sub(counts.look_ups_failed())),
         (&table::KEYS_LOOKUPS, label("result", "failed"), counts.look_ups_failed()),
+        (&table::CACHE_LOOKUPS, cache("hit"), counts.ready()),
+        (&table::CACHE_LOOKUPS, cache("miss"), counts.waited()),
         (&table::KEYS_SURPRISES, Labels::new(), counts.surprises()),
         (&table::KEYS_REVOKED, Labels::new(), counts.revoked()),
     ]
@@ -35,6 +38,22 @@ pub(super) fn calls() -> Vec<Counted> {
     let of =
         |metric, calls: &Calls| Outcome::ALL.map(|(outcome, name)| (metric, label("result", name), calls.of(outcome)));
     [of(&table::COORDINATOR_REQUESTS, &COORDINATOR), of(&table::KMS_REQUESTS, &KMS)].concat()
+}
+
+/// How long calls to the Coordinator and the KMS took.
+pub(super) fn durations() -> Vec<Spread> {
+    let of = |metric, calls: &'static Calls, asked: Asked, name| {
+        let durations = calls.durations(asked);
+        let buckets = durations.counts().to_vec();
+        Spread { metric, labels: label("operation", name), buckets, sum: durations.sum().as_secs_f64() }
+    };
+    let spread = |(asked, name)| match asked {
+        Asked::LookUp => of(&table::KMS_DURATION, &KMS, asked, name),
+        Asked::List | Asked::Changes | Asked::Tenant | Asked::Heartbeat => {
+            of(&table::COORDINATOR_DURATION, &COORDINATOR, asked, name)
+        }
+    };
+    Asked::ALL.map(spread).into()
 }
 
 /// What goes up and down.

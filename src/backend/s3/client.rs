@@ -124,6 +124,10 @@ impl Client {
         let mut request = call
             .signed(&self.settings.endpoint, &self.region, credentials, (body, attempt))
             .map_err(|error| Failed::NeverHeard(error.into()))?;
+        if let Some(parent) = self.observer.as_ref().and_then(|observer| observer.trace_parent()) {
+            // none of those that are signed
+            request.headers_mut().insert("traceparent", parent);
+        }
         if asks {
             ask_first(&mut request, &gate);
         }

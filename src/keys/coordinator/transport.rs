@@ -19,12 +19,13 @@ use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+use tracing::field;
 use zeroize::Zeroizing;
 
 use super::CoordinatorSettings;
 use super::error::CoordinatorError;
 use crate::coordinator_api::NDJSON;
-use crate::keys::calls::{COORDINATOR, Outcome};
+use crate::keys::calls::{Asked, COORDINATOR, Outcome, TRACE_PARENT};
 
 /// Sends requests.
 pub(super) struct Transport {
@@ -86,17 +87,20 @@ impl Transport {
         if is_same { Ok(None) } else { Self::new(&self.settings).map(Some) }
     }
 
-    pub(super) async fn get(&self, path: &str, timeout: Duration) -> Result<Answer, CoordinatorError> {
-        self.send(Method::GET, path, Vec::new(), timeout).await
+    pub(super) async fn get(&self, asked: Asked, path: &str, timeout: Duration) -> Result<Answer, CoordinatorError> {
+        self.send(asked, path, None, timeout).await
     }
 
+    /// A POST if there is a body, else a GET.
     pub(super) async fn send(
         &self,
-        method: Method,
+        asked: Asked,
         path: &str,
-        body: Vec<u8>,
+        body: Option<Vec<u8>>,
         timeout: Duration,
     ) -> Result<Answer, CoordinatorError> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let body = body.unwrap_or_default();
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -109,6 +113,18 @@ impl Transport {
         if let Some(token) = self.token().await? {
             request.headers_mut().insert(AUTHORIZATION, token);
         }
+        // for traces alone: nothing listens to it otherwise
+        let trace = tracing::info_span!(
+            target: "sealgate_trace",
+            "coordinator",
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            http.request.method = request.method().as_str(),
+            http.response.status_code = field::Empty,
+        );
+        if let Some(parent) = trace.in_scope(|| TRACE_PARENT.get().and_then(|parent| parent())) {
+            request.headers_mut().insert("traceparent", parent);
+        }
         let exchange = async {
             let response =
                 self.http.request(request).await.map_err(|error| CoordinatorError::Transport(error.into()))?;
@@ -116,7 +132,11 @@ impl Transport {
         };
         let began = Instant::now();
         let answer = tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(CoordinatorError::Timeout));
-        COORDINATOR.count(outcome(&answer), began.elapsed());
+        COORDINATOR.count(asked, outcome(&answer), began.elapsed());
+        match &answer {
+            Ok(answer) => trace.record("http.response.status_code", answer.status.as_u16()),
+            Err(_) => trace.record("otel.status_code", "ERROR"),
+        };
         answer
     }
 

@@ -92,7 +92,10 @@ fn every_metric_of_the_table_is_registered() {
     }
     metrics.request(&ended("GetObject", 200));
     metrics.backend_call("GetObject", None, Duration::from_secs(1));
-    let text = metrics.text(&[
+    let spread =
+        |metric| Spread { metric, labels: label("operation", "list"), buckets: vec![(f64::INFINITY, 1)], sum: 0.5 };
+    let spreads = [&table::COORDINATOR_DURATION, &table::KMS_DURATION].map(spread).into();
+    let counted = [
         (&table::NETWORK, label("direction", "received"), 1),
         (&table::CONFIG_RELOADS, label("result", "ok"), 1),
         (&table::KEYS_REFRESHES, label("result", "ok"), 1),
@@ -101,10 +104,33 @@ fn every_metric_of_the_table_is_registered() {
         (&table::KEYS_REVOKED, Labels::new(), 0),
         (&table::COORDINATOR_REQUESTS, label("result", "answered"), 1),
         (&table::KMS_REQUESTS, label("result", "answered"), 1),
-    ]);
+    ];
+    let text = metrics.text_with(&counted, spreads);
     for described in table::ALL {
         let family = described.full_name();
         let family = family.strip_suffix("_total").unwrap_or(&family);
         assert!(text.contains(&format!("# TYPE {family} ")), "{family}\n{text}");
+    }
+}
+
+#[test]
+fn histograms_of_others_are_told_as_our_own_are() {
+    let of = |operation, last| Spread {
+        metric: &table::COORDINATOR_DURATION,
+        labels: label("operation", operation),
+        buckets: vec![(0.5, 2), (1.0, 1), (f64::INFINITY, last)],
+        sum: 2.5,
+    };
+    let text = Metrics::new("1").text_with(&[], vec![of("list", 1), of("changes", 0)]);
+    let name = "sealgate_coordinator_request_duration_seconds";
+    assert_eq!(text.matches(&format!("# TYPE {name} histogram\n")).count(), 1, "{text}");
+    for line in [
+        format!("{name}_bucket{{le=\"0.5\",operation=\"list\"}} 2"),
+        format!("{name}_bucket{{le=\"1.0\",operation=\"list\"}} 3"),
+        format!("{name}_bucket{{le=\"+Inf\",operation=\"list\"}} 4"),
+        format!("{name}_count{{operation=\"changes\"}} 3"),
+        format!("{name}_sum{{operation=\"changes\"}} 2.5"),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
 }
