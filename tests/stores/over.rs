@@ -42,3 +42,8 @@ pub(crate) fn with_bucket() -> Gateway {
     gateway.call(Request::new("PUT", "/bucket")).succeeds();
     gateway
 }
+
+/// Whether a gateway found out at its start that the store lacks this, as its log tells.
+pub(crate) fn lacks(gateway: &Gateway, what: &str) -> bool {
+    gateway.log().contains(&format!("the store lacks {what}"))
+}
