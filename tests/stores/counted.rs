@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::over::{STORE, backend, own_prefix, replica};
+use super::over::{STORE, backend, own_prefix, replica, takes_parts};
 use super::support::{Content, Gateway, Request};
 
 /// The heads of requests that came by. Connections are closed after one request, so that each is seen.
@@ -148,6 +148,9 @@ fn requests_of_range(gateway: &Gateway, seen: &Seen, body: &[u8], first: usize, 
 
 #[test]
 fn a_range_of_an_object_in_parts_is_two_requests_and_then_one() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     let (_, lines) = seen.during(|| gateway.call(Request::new("HEAD", "/bucket/key")));
     assert_eq!(lines.len(), 1, "{lines:?}");
@@ -172,6 +175,9 @@ fn counted_range(gateway: &Gateway, seen: &Seen, range: &str) -> (Vec<u8>, usize
 
 #[test]
 fn any_range_of_an_object_in_parts_is_two_requests_at_first_and_then_one() {
+    if !takes_parts() {
+        return;
+    }
     let prefix = own_prefix();
     let writer = replica(&prefix);
     writer.call(Request::new("PUT", "/bucket")).succeeds();
@@ -208,6 +214,9 @@ fn any_range_of_an_object_in_parts_is_two_requests_at_first_and_then_one() {
 
 #[test]
 fn a_short_end_of_an_object_in_parts_is_one_request() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     let (got, requests) = counted_range(&gateway, &seen, "bytes=-1000");
     assert!(got == body[body.len() - 1000..]);
@@ -216,6 +225,9 @@ fn a_short_end_of_an_object_in_parts_is_one_request() {
 
 #[test]
 fn a_range_far_behind_the_first_parts_is_two_requests_at_first() {
+    if !takes_parts() {
+        return;
+    }
     let prefix = own_prefix();
     let writer = replica(&prefix);
     writer.call(Request::new("PUT", "/bucket")).succeeds();
@@ -259,6 +271,9 @@ fn any_range_of_a_single_object_is_one_request() {
 
 #[test]
 fn a_condition_tells_that_an_object_is_in_parts() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     let listing = String::from_utf8(gateway.get("/bucket?list-type=2").succeeds()).unwrap();
     let (_, rest) = listing.split_once("<ETag>").unwrap();
@@ -271,6 +286,9 @@ fn a_condition_tells_that_an_object_is_in_parts() {
 
 #[test]
 fn a_part_of_an_object_that_was_never_met_is_two_requests_and_then_one() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     for requests in [2, 1] {
         let (got, lines) = seen.during(|| gateway.get("/bucket/key?partNumber=2").body);
@@ -281,6 +299,9 @@ fn a_part_of_an_object_that_was_never_met_is_two_requests_and_then_one() {
 
 #[test]
 fn a_whole_object_in_parts_and_a_part_of_it_are_few_requests() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     let (got, lines) = seen.during(|| gateway.get("/bucket/key").succeeds());
     assert!(got == body);
@@ -292,6 +313,9 @@ fn a_whole_object_in_parts_and_a_part_of_it_are_few_requests() {
 
 #[test]
 fn the_gateway_that_completed_an_upload_knows_its_parts() {
+    if !takes_parts() {
+        return;
+    }
     let (gateway, seen) = counted();
     let content = Content::new(3, 20_000_000);
     content.clone().write_to(&gateway.work().join("up"));
@@ -301,6 +325,9 @@ fn the_gateway_that_completed_an_upload_knows_its_parts() {
 
 #[test]
 fn a_copy_leaves_bodies_where_they_are() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     gateway.put("/bucket/single", &body[..3_000_000]);
     for from in ["single", "key"] {
@@ -321,6 +348,9 @@ fn a_copy_leaves_bodies_where_they_are() {
 
 #[test]
 fn an_answer_that_the_store_cuts_is_never_whole_to_the_client() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     gateway.put("/bucket/single", &body[..3_000_000]);
     seen.cuts.store(true, Ordering::SeqCst);

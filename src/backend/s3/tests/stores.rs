@@ -70,6 +70,7 @@ const STORES: &[Known] = &[
             "conditional_completes",
             "conditional_copies",
             "conditional_deletes",
+            "part_counts",
             "part_copies",
             "settings",
             "versioning",
