@@ -20,6 +20,18 @@ pub(crate) enum AtHand {
 }
 
 impl AtHand {
+    /// What an answer brought of an object, of which the last `end_bytes` are wanted too: a short answer that has them is
+    /// held, any other stays on its way.
+    pub(crate) async fn new(fetched: Fetched, end_bytes: u64) -> S3Result<Self> {
+        let Fetched { info, first, bytes, stream } = fetched;
+        let has_end =
+            first <= info.stored_bytes.saturating_sub(end_bytes) && first.saturating_add(bytes) >= info.stored_bytes;
+        if has_end && bytes <= SHORT_BYTES_MAX {
+            return Held::all(first, bytes, stream).await.map(Self::Held);
+        }
+        Ok(Self::Coming(Coming::new(first, bytes, stream)))
+    }
+
     /// The bytes that are held.
     pub(crate) fn held(&self) -> Option<&Held> {
         match self {
@@ -100,20 +112,6 @@ impl Cut {
             while let Some(Ok(_)) = self.stream.next().await {}
         }
         Ok(None)
-    }
-}
-
-impl AtHand {
-    /// What an answer brought of an object, of which the last `end_bytes` are wanted too: a short answer that has them is
-    /// held, any other stays on its way.
-    pub(crate) async fn new(fetched: Fetched, end_bytes: u64) -> S3Result<Self> {
-        let Fetched { info, first, bytes, stream } = fetched;
-        let has_end =
-            first <= info.stored_bytes.saturating_sub(end_bytes) && first.saturating_add(bytes) >= info.stored_bytes;
-        if has_end && bytes <= SHORT_BYTES_MAX {
-            return Held::all(first, bytes, stream).await.map(Self::Held);
-        }
-        Ok(Self::Coming(Coming { first, bytes, stream }))
     }
 }
 

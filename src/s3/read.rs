@@ -81,10 +81,8 @@ pub(crate) async fn read(
             if let Some(reading) = range::by_known_table(scope, name, &object, &conditions, of_part).await? {
                 return Ok(reading);
             }
-            let end = match scope.gateway.part_tables.is_single(&object, &conditions).await {
-                true => None,
-                false => range::end(scope, &object, &conditions).await?,
-            };
+            let is_single = scope.gateway.part_tables.is_single(&object, &conditions).await;
+            let end = if is_single { None } else { range::end(scope, &object, &conditions).await? };
             let end = match end {
                 Some(end) => end,
                 None => (scope.backend().head(&object, &conditions).await.map_err(errors::backend)?, AtHand::Nothing),
