@@ -58,7 +58,7 @@ impl Connections {
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let all = Arc::clone(&all);
-                std::thread::spawn(move || all.pass(client.unwrap()));
+                std::thread::spawn(move || all.pass(&client.unwrap()));
             }
         });
         (connections, address)
@@ -78,7 +78,7 @@ impl Connections {
         began.elapsed()
     }
 
-    fn pass(&self, client: TcpStream) {
+    fn pass(&self, client: &TcpStream) {
         self.change(|state| {
             state.open += 1;
             state.made += 1;
@@ -88,11 +88,12 @@ impl Connections {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 // from the store; an answer waits until as many requests are under way as shall be
-                let mut bytes = [0; 65_536];
+                let mut bytes = vec![0; 65_536];
                 while let Ok(count @ 1..) = (&server).read(&mut bytes) {
                     self.change(|state| state.under_way += 1);
                     self.until("requests at once", |state| state.under_way >= state.waits_for);
-                    if (&client).write_all(&bytes[..count]).is_err() {
+                    let mut to = client;
+                    if to.write_all(&bytes[..count]).is_err() {
                         break;
                     }
                 }
@@ -208,4 +209,4 @@ fn one_request(mut client: TcpStream) {
     server.shutdown(Shutdown::Both).ok();
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);

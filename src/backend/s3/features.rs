@@ -25,7 +25,6 @@ macro_rules! features {
     ($($(#[doc = $doc:literal])* $name:ident: $lack:literal,)*) => {
         /// What a store can do.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[expect(clippy::struct_excessive_bools, reason = "each is a feature of its own")]
         pub struct Features {
             $($(#[doc = $doc])* pub $name: bool,)*
         }

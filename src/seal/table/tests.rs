@@ -137,7 +137,7 @@ proptest! {
         let own_part = u64::from(last + PART_OVERHEAD_BYTES >= (5 << 20));
         let in_parts = total.bytes() + (u64::from(parts) + own_part) * PART_OVERHEAD_BYTES;
         let single = single_sealed(total).unwrap().bytes();
-        let first = at.index(usize::try_from(total.bytes()).unwrap()) as u64;
+        let first = u64::try_from(at.index(usize::try_from(total.bytes()).unwrap())).unwrap();
         for spec in [
             PlainRangeSpec::Between { first, last: first + bytes - 1 },
             PlainRangeSpec::From { first },

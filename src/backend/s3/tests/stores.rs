@@ -184,10 +184,10 @@ const RCLONE: &[(&str, &str)] = &[
 pub(super) fn table(cases: &[&str]) -> String {
     let mut text = String::from(INTRODUCTION);
     text.push_str("\n| feature |");
-    STORES.iter().for_each(|store| write!(text, " {} |", store.title).unwrap());
-    text.push_str("\n|---|");
-    STORES.iter().for_each(|_| text.push_str("---|"));
-    text.push('\n');
+    for store in STORES {
+        write!(text, " {} |", store.title).unwrap();
+    }
+    writeln!(text, "\n|---|{}", "---|".repeat(STORES.len())).unwrap();
     for (feature, _) in Features::every(true).named() {
         write!(text, "| `{feature}` |").unwrap();
         for store in STORES {
