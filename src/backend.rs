@@ -103,6 +103,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Finds out what the store lacks, with objects of its own in the bucket `scratch`, so that nothing is promised that it
     /// does not hold to.
     async fn learn(&self, scratch: &BucketName) -> Result<()>;
+    /// What may be there or lacking, each by its name, as far as it is known; nothing where all is there.
+    fn features(&self) -> Vec<(&'static str, bool)>;
 
     /// Whether [`Backend::forward`] leads anywhere.
     fn forwards(&self) -> bool;

@@ -5,6 +5,7 @@
 //! - `certificates`: when they end
 //! - `keys`: whether tenants have keys; the KMS and the Coordinator on the way
 //! - `backend`: a sealed object there and back
+//! - `features`: what the store has and lacks
 //! - `production`: the list of what production should have
 //!
 //! The one thing that is changed is the store: a small object under a name of its own is written, read and deleted, and

@@ -300,6 +300,10 @@ impl Backend for LocalStore {
         Ok(())
     }
 
+    fn features(&self) -> Vec<(&'static str, bool)> {
+        Vec::new()
+    }
+
     fn forwards(&self) -> bool {
         false
     }

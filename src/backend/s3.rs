@@ -253,6 +253,10 @@ impl Backend for S3Store {
         self.features_found(scratch).await
     }
 
+    fn features(&self) -> Vec<(&'static str, bool)> {
+        self.features.features().named()
+    }
+
     fn forwards(&self) -> bool {
         true
     }

@@ -126,6 +126,27 @@ pub(super) struct RawFeatures {
     /// Entity tags of multipart objects end in the count of parts; without it multipart uploads are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     part_counts: Option<bool>,
+    /// It copies parts of an upload from objects; without it such parts go through the gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part_copies: Option<bool>,
+    /// It tells requests about settings (`?cors`, `?acl`, …) from those about the bucket or object itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<bool>,
+    /// It keeps versions of objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versioning: Option<bool>,
+    /// It locks versions of objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_lock: Option<bool>,
+    /// It keeps tags of objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<bool>,
+    /// It takes a checksum behind a body and refuses a body of another one; else `trailer_checksum` is as if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trailer_checksums: Option<bool>,
+    /// It answers `Expect: 100-continue`; else `expect_continue` is as if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expect_continue: Option<bool>,
 }
 
 /// The credentials with which the buckets of a tenant are reached.
@@ -328,6 +349,13 @@ fn features(raw: Option<&RawFeatures>) -> KnownFeatures {
         conditional_copies: raw.conditional_copies,
         conditional_deletes: raw.conditional_deletes,
         part_counts: raw.part_counts,
+        part_copies: raw.part_copies,
+        settings: raw.settings,
+        versioning: raw.versioning,
+        object_lock: raw.object_lock,
+        tags: raw.tags,
+        trailer_checksums: raw.trailer_checksums,
+        expect_continue: raw.expect_continue,
     })
 }
 

@@ -36,10 +36,8 @@ pub(crate) async fn head_object(
     let info = scope.backend().head(&object, &conditions).await.map_err(errors::backend)?;
     let envelope = envelope(&name, &info)?;
     let plain = plain_len(&name, &info, envelope.kind())?;
-    if envelope.kind() == Kind::Multipart {
-        // a range of it comes next, as a rule
-        gateway.part_tables.met(&object, &info.etag).await;
-    }
+    // a range of it comes next, as a rule
+    gateway.part_tables.met(&object, envelope.kind(), &info.etag).await;
 
     let (range, completed) = match wanted {
         Wanted::All => (None, None),

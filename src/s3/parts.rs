@@ -7,16 +7,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use s3s::S3Result;
 use s3s::dto::StreamingBlob;
 
 use super::attributes_record::Attributes;
 use super::errors;
-use super::held::Held;
+use super::held::{AtHand, Held};
 use super::read::{bytes_of, fetch, pinned, settle};
 use super::scope::{Name, Opened, Scope};
 use crate::backend::{
-    BucketName, ByteStream, ETagMatch, GetRequest, ObjectInfo, ObjectRef, ReadConditions, StoredETag, StoredRange,
+    BucketName, ETagMatch, GetRequest, ObjectInfo, ObjectRef, ReadConditions, StoredETag, StoredRange,
 };
 use crate::seal::geometry::{COMPLETION_TAIL_BYTES, STREAM_HEADER_BYTES};
 use crate::seal::{
@@ -65,11 +66,20 @@ impl Completed {
     }
 }
 
-/// The cache, and which entity tag an object in parts had when it was last met: a guess that the next request proves.
+/// The cache, and what an object was when it was last met: a guess that the next request proves.
 #[derive(Clone)]
 pub(crate) struct PartTables {
     tables: moka::future::Cache<(BucketName, String, StoredETag), Arc<Completed>>,
-    seen: moka::future::Cache<ObjectRef, StoredETag>,
+    seen: moka::future::Cache<ObjectRef, Seen>,
+}
+
+/// What an object was.
+#[derive(Clone)]
+enum Seen {
+    /// a single one
+    Single,
+    /// in parts, with this entity tag
+    Parts(StoredETag),
 }
 
 impl Default for PartTables {
@@ -79,16 +89,20 @@ impl Default for PartTables {
 }
 
 impl PartTables {
-    /// Remembers that an object, as it was asked for, is in parts.
-    pub(crate) async fn met(&self, object: &ObjectRef, etag: &StoredETag) {
-        self.seen.insert(object.clone(), etag.clone()).await;
+    /// Remembers what an object, as it was asked for, is.
+    pub(crate) async fn met(&self, object: &ObjectRef, kind: Kind, etag: &StoredETag) {
+        let seen = match kind {
+            Kind::Single => Seen::Single,
+            Kind::Multipart => Seen::Parts(etag.clone()),
+        };
+        self.seen.insert(object.clone(), seen).await;
     }
 
     /// Remembers the table of an object that is the current one of its name.
     pub(crate) async fn keep(&self, object: ObjectRef, etag: StoredETag, completed: Completed) {
         let key = (object.bucket.clone(), object.key.clone(), etag.clone());
         self.tables.insert(key, Arc::new(completed)).await;
-        self.seen.insert(object, etag).await;
+        self.seen.insert(object, Seen::Parts(etag)).await;
     }
 
     /// The entity tag that an object has if it is in parts, as far as can be guessed: a client's condition tells, or an
@@ -96,7 +110,18 @@ impl PartTables {
     pub(crate) async fn probable(&self, object: &ObjectRef, conditions: &ReadConditions) -> Option<StoredETag> {
         match &conditions.if_match {
             Some(ETagMatch::Is(etag)) => Some(etag.clone()).filter(|etag| etag.stored_parts().is_some()),
-            Some(ETagMatch::Any) | None => self.seen.get(object).await,
+            Some(ETagMatch::Any) | None => match self.seen.get(object).await? {
+                Seen::Parts(etag) => Some(etag),
+                Seen::Single => None,
+            },
+        }
+    }
+
+    /// Whether an object is a single one, as far as can be guessed.
+    pub(crate) async fn is_single(&self, object: &ObjectRef, conditions: &ReadConditions) -> bool {
+        match &conditions.if_match {
+            Some(ETagMatch::Is(etag)) => etag.stored_parts().is_none(),
+            Some(ETagMatch::Any) | None => matches!(self.seen.get(object).await, Some(Seen::Single)),
         }
     }
 
@@ -169,19 +194,19 @@ pub(crate) async fn open_range(
     (info, opened): (&ObjectInfo, &Opened),
     completed: &Completed,
     range: PlainRange,
-    held: Option<&Held>,
+    at_hand: AtHand,
 ) -> S3Result<StreamingBlob> {
     let broken = |error: OpenError| errors::unsealable(&name.bucket, &name.key, &error);
     let span = completed.table.span(range).map_err(|error| broken(error.into()))?;
-    let Span { stored_first, stored_bytes } = span.stored;
+    let known = at_hand.held().and_then(|held| held.slice(span.stream_header_first?, STREAM_HEADER_BYTES));
     let stream = async {
-        if let Some(bytes) = held.and_then(|held| held.slice(stored_first, stored_bytes)) {
-            return Ok(Box::pin(futures::stream::once(std::future::ready(Ok(bytes)))) as ByteStream);
+        if let Some(stream) = at_hand.into_span(span.stored) {
+            return Ok(stream);
         }
         let (object, conditions) = pinned(name, info);
         Ok(fetch(scope, object, Some(stored_range(span.stored)), conditions).await?.stream)
     };
-    let header = stream_header(scope, name, pinned(name, info), completed, &span, held);
+    let header = stream_header(scope, name, pinned(name, info), completed, &span, known);
     let (stream, header) = futures::future::try_join(stream, header).await?;
     let ranged = RangeOpener::parts(&opened.secret, Arc::clone(&completed.table), range, header.as_ref());
     settle(name, ranged, stream, range.bytes()).await
@@ -224,13 +249,13 @@ async fn stream_header(
     pin: (ObjectRef, ReadConditions),
     completed: &Completed,
     span: &PartsSpan,
-    held: Option<&Held>,
+    held: Option<Bytes>,
 ) -> S3Result<Option<StreamHeader>> {
     let Some(first) = span.stream_header_first else { return Ok(None) };
     if let Some(known) = completed.stream_header(span.first_index) {
         return Ok(Some(known));
     }
-    let bytes = match held.and_then(|held| held.slice(first, STREAM_HEADER_BYTES)) {
+    let bytes = match held {
         Some(bytes) => bytes,
         None => bytes_of(scope, pin, first, STREAM_HEADER_BYTES).await?,
     };
@@ -246,7 +271,7 @@ fn stored_range(Span { stored_first, stored_bytes }: Span) -> StoredRange {
 /// Objects whose part tables are kept; a table of equal parts takes some 100 bytes, the most irregular 150 KiB, and
 /// stream headers 50 bytes each.
 const PART_TABLES_MAX: u64 = 1_000;
-/// Objects that are remembered to be in parts.
+/// Objects of which it is remembered what they are.
 const SEEN_MAX: u64 = 10_000;
 /// Parts of one object whose stream headers are kept.
 const STREAM_HEADERS_MAX: usize = 1_000;

@@ -10,7 +10,7 @@ use s3s::dto::{Range, StreamingBlob};
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::errors;
-use super::held::Held;
+use super::held::{AtHand, Held};
 use super::parts::{self, Completed};
 use super::scope::{Name, Opened, Scope};
 use crate::backend::{
@@ -77,11 +77,17 @@ pub(crate) async fn read(
         Wanted::All => whole(scope, name, object, conditions).await,
         Wanted::Range(spec) => range::range(scope, name, object, conditions, spec).await,
         Wanted::Part(number) => {
-            let (info, end) = match range::end_of_parts(scope, &object, &conditions).await? {
-                Some((info, end)) => (info, Some(end)),
-                None => (scope.backend().head(&object, &conditions).await.map_err(errors::backend)?, None),
+            let of_part = |completed: &Completed| completed.part(number).flatten();
+            if let Some(reading) = range::by_known_table(scope, name, &object, &conditions, of_part).await? {
+                return Ok(reading);
+            }
+            let is_single = scope.gateway.part_tables.is_single(&object, &conditions).await;
+            let end = if is_single { None } else { range::end(scope, &object, &conditions).await? };
+            let end = match end {
+                Some(end) => end,
+                None => (scope.backend().head(&object, &conditions).await.map_err(errors::backend)?, AtHand::Nothing),
             };
-            part(scope, name, object, (info, end), number).await
+            part(scope, name, object, end, number).await
         }
     }
 }
@@ -105,7 +111,7 @@ async fn whole(scope: &Scope<'_>, name: &Name, object: ObjectRef, conditions: Re
     let body = match kind {
         Kind::Single => settle(name, SingleOpener::new(&opened.secret, stored), stream, plain.bytes()).await?,
         Kind::Multipart => {
-            scope.gateway.part_tables.met(&object, &info.etag).await;
+            scope.gateway.part_tables.met(&object, kind, &info.etag).await;
             let parts = info.etag.stored_parts().unwrap_or(0);
             settle(name, MultipartOpener::new(&opened.secret, stored, parts), stream, plain.bytes()).await?
         }
@@ -117,7 +123,7 @@ async fn part(
     scope: &Scope<'_>,
     name: &Name,
     object: ObjectRef,
-    (info, end): (ObjectInfo, Option<Held>),
+    (info, end): (ObjectInfo, AtHand),
     number: u32,
 ) -> S3Result<Reading> {
     let opened = scope.open(name, &info.metadata)?;
@@ -125,7 +131,7 @@ async fn part(
     let plain = plain_len(name, &info, kind)?;
     let completed = match kind {
         Kind::Single => None,
-        Kind::Multipart => Some(parts::completed(scope, name, &info, &opened, end.as_ref()).await?),
+        Kind::Multipart => Some(parts::completed(scope, name, &info, &opened, end.held()).await?),
     };
     let range = part_range(plain, completed.as_deref(), number)?;
     let pinned = ReadConditions { if_match: Some(ETagMatch::Is(info.etag.clone())), ..ReadConditions::default() };
@@ -136,7 +142,7 @@ async fn part(
     match completed {
         None => range::range(scope, name, object, pinned, spec).await,
         Some(completed) => {
-            let body = parts::open_range(scope, name, (&info, &opened), &completed, range, end.as_ref()).await?;
+            let body = parts::open_range(scope, name, (&info, &opened), &completed, range, end).await?;
             Ok(Reading { info, opened, plain, range: Some(range), body, completed: Some(completed) })
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::over::{STORE, backend, own_prefix, replica};
+use super::over::{STORE, backend, own_prefix, replica, takes_parts};
 use super::support::{Content, Gateway, Request};
 
 /// The heads of requests that came by. Connections are closed after one request, so that each is seen.
@@ -44,6 +44,15 @@ fn counting(prefix: &str) -> (Gateway, Seen) {
 
 /// The same with more in its `backend` section.
 pub(crate) fn counting_with(prefix: &str, more: &Value) -> (Gateway, Seen) {
+    let (address, seen) = proxy();
+    let mut section = backend(&format!("http://{address}"), prefix);
+    section.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let gateway = Gateway::configured(&section, prefix);
+    (gateway, seen)
+}
+
+/// A counting proxy before the store.
+pub(crate) fn proxy() -> (SocketAddr, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, seen) = (listener.local_addr().unwrap(), Seen::default());
     let to: SocketAddr = STORE.authority().parse().unwrap();
@@ -54,10 +63,7 @@ pub(crate) fn counting_with(prefix: &str, more: &Value) -> (Gateway, Seen) {
             std::thread::spawn(move || pass(client.unwrap(), to, &noted));
         }
     });
-    let mut section = backend(&format!("http://{address}"), prefix);
-    section.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let gateway = Gateway::configured(&section, prefix);
-    (gateway, seen)
+    (address, seen)
 }
 
 /// Passes one request and its answer on. The host was signed, so it stays; `Connection` was not.
@@ -142,6 +148,9 @@ fn requests_of_range(gateway: &Gateway, seen: &Seen, body: &[u8], first: usize, 
 
 #[test]
 fn a_range_of_an_object_in_parts_is_two_requests_and_then_one() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     let (_, lines) = seen.during(|| gateway.call(Request::new("HEAD", "/bucket/key")));
     assert_eq!(lines.len(), 1, "{lines:?}");
@@ -156,24 +165,115 @@ fn a_range_of_an_object_in_parts_is_two_requests_and_then_one() {
     assert_eq!(gateway.call(range).body, b"another");
 }
 
+/// The bytes of a range as a client names it, and how many requests they took.
+fn counted_range(gateway: &Gateway, seen: &Seen, range: &str) -> (Vec<u8>, usize) {
+    let get = Request::new("GET", "/bucket/key").header("range", range);
+    let (answer, lines) = seen.during(|| gateway.call(get));
+    assert_eq!(answer.status, 206, "{range}: {lines:?}");
+    (answer.body, lines.len())
+}
+
 #[test]
-fn an_object_that_nothing_is_known_of_costs_one_request_more() {
-    for (first, last, requests) in [(9_000_000, 9_000_099, 3), (0, 99, 2)] {
-        // the first answer brings the first segment of an object in parts, too
-        let (body, gateway, seen) = in_parts();
-        assert_eq!(requests_of_range(&gateway, &seen, &body, first, last), requests, "{first}");
-        assert_eq!(requests_of_range(&gateway, &seen, &body, 15_000_000, 17_000_000), 1);
+fn any_range_of_an_object_in_parts_is_two_requests_at_first_and_then_one() {
+    if !takes_parts() {
+        return;
     }
-    // and the record at its end
+    let prefix = own_prefix();
+    let writer = replica(&prefix);
+    writer.call(Request::new("PUT", "/bucket")).succeeds();
+    let content = Content::new(2, 20_000_000);
+    content.clone().write_to(&writer.work().join("up"));
+    writer.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
+    let (body, end) = (content.to_vec(), 20_000_000);
+    let part = 8 << 20;
+    for (range, from, to) in [
+        ("bytes=0-99".to_owned(), 0, 100),
+        ("bytes=3000000-3099999".to_owned(), 3_000_000, 3_100_000),
+        ("bytes=9000000-9000099".to_owned(), 9_000_000, 9_000_100),
+        // across one and two ends of parts
+        (format!("bytes={}-{}", part - 1, part), part - 1, part + 1),
+        (format!("bytes={}-{}", part - 100_000, 2 * part), part - 100_000, 2 * part + 1),
+        ("bytes=9000000-".to_owned(), 9_000_000, end),
+        ("bytes=19999999-".to_owned(), end - 1, end),
+        ("bytes=-1000".to_owned(), end - 1_000, end),
+        ("bytes=-3000000".to_owned(), end - 3_000_000, end),
+        ("bytes=-30000000".to_owned(), 0, end),
+        ("bytes=0-40000000".to_owned(), 0, end),
+    ] {
+        // a process that never met it
+        let (gateway, seen) = counting(&prefix);
+        let (got, cold) = counted_range(&gateway, &seen, &range);
+        assert!(got == body[from..to], "{range}");
+        assert!(cold <= 2, "{range}: {cold}");
+        for (again, from, to) in [(range.as_str(), from, to), ("bytes=15000000-17000000", 15_000_000, 17_000_001)] {
+            let (got, warm) = counted_range(&gateway, &seen, again);
+            assert!(got == body[from..to] && warm == 1, "{again} after {range}: {warm}");
+        }
+    }
+}
+
+#[test]
+fn a_short_end_of_an_object_in_parts_is_one_request() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
-    let suffix = Request::new("GET", "/bucket/key").header("range", "bytes=-1000");
-    let (got, lines) = seen.during(|| gateway.call(suffix).body);
+    let (got, requests) = counted_range(&gateway, &seen, "bytes=-1000");
     assert!(got == body[body.len() - 1000..]);
-    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(requests, 1);
+}
+
+#[test]
+fn a_range_far_behind_the_first_parts_is_two_requests_at_first() {
+    if !takes_parts() {
+        return;
+    }
+    let prefix = own_prefix();
+    let writer = replica(&prefix);
+    writer.call(Request::new("PUT", "/bucket")).succeeds();
+    let content = Content::new(5, 80 << 20);
+    content.clone().write_to(&writer.work().join("up"));
+    writer.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
+    let body = content.to_vec();
+    for first in [63 << 20, 70 << 20] {
+        let (gateway, seen) = counting(&prefix);
+        for requests in [2, 1] {
+            let (got, taken) = counted_range(&gateway, &seen, &format!("bytes={first}-{}", first + 99_999));
+            assert!(got == body[first..first + 100_000]);
+            assert_eq!(taken, requests, "{first}");
+        }
+    }
+}
+
+#[test]
+fn any_range_of_a_single_object_is_one_request() {
+    let prefix = own_prefix();
+    let writer = replica(&prefix);
+    writer.call(Request::new("PUT", "/bucket")).succeeds();
+    let body = Content::new(6, 7_000_000).to_vec();
+    writer.put("/bucket/key", &body);
+    for (range, from, to) in [
+        ("bytes=0-99", 0, 100),
+        ("bytes=3000000-3099999", 3_000_000, 3_100_000),
+        ("bytes=6000000-6999999", 6_000_000, 7_000_000),
+        ("bytes=6500000-", 6_500_000, 7_000_000),
+        ("bytes=-1000", 6_999_000, 7_000_000),
+        ("bytes=-2000000", 5_000_000, 7_000_000),
+    ] {
+        let (gateway, seen) = counting(&prefix);
+        for _ in 0..2 {
+            let (got, requests) = counted_range(&gateway, &seen, range);
+            assert!(got == body[from..to], "{range}");
+            assert_eq!(requests, 1, "{range}");
+        }
+    }
 }
 
 #[test]
 fn a_condition_tells_that_an_object_is_in_parts() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     let listing = String::from_utf8(gateway.get("/bucket?list-type=2").succeeds()).unwrap();
     let (_, rest) = listing.split_once("<ETag>").unwrap();
@@ -185,7 +285,23 @@ fn a_condition_tells_that_an_object_is_in_parts() {
 }
 
 #[test]
+fn a_part_of_an_object_that_was_never_met_is_two_requests_and_then_one() {
+    if !takes_parts() {
+        return;
+    }
+    let (body, gateway, seen) = in_parts();
+    for requests in [2, 1] {
+        let (got, lines) = seen.during(|| gateway.get("/bucket/key?partNumber=2").body);
+        assert!(got == body[8 << 20..16 << 20]);
+        assert_eq!(lines.len(), requests, "{lines:?}");
+    }
+}
+
+#[test]
 fn a_whole_object_in_parts_and_a_part_of_it_are_few_requests() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     let (got, lines) = seen.during(|| gateway.get("/bucket/key").succeeds());
     assert!(got == body);
@@ -197,6 +313,9 @@ fn a_whole_object_in_parts_and_a_part_of_it_are_few_requests() {
 
 #[test]
 fn the_gateway_that_completed_an_upload_knows_its_parts() {
+    if !takes_parts() {
+        return;
+    }
     let (gateway, seen) = counted();
     let content = Content::new(3, 20_000_000);
     content.clone().write_to(&gateway.work().join("up"));
@@ -206,6 +325,9 @@ fn the_gateway_that_completed_an_upload_knows_its_parts() {
 
 #[test]
 fn a_copy_leaves_bodies_where_they_are() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     gateway.put("/bucket/single", &body[..3_000_000]);
     for from in ["single", "key"] {
@@ -226,6 +348,9 @@ fn a_copy_leaves_bodies_where_they_are() {
 
 #[test]
 fn an_answer_that_the_store_cuts_is_never_whole_to_the_client() {
+    if !takes_parts() {
+        return;
+    }
     let (body, gateway, seen) = in_parts();
     gateway.put("/bucket/single", &body[..3_000_000]);
     seen.cuts.store(true, Ordering::SeqCst);
@@ -238,6 +363,7 @@ fn an_answer_that_the_store_cuts_is_never_whole_to_the_client() {
     assert!(gateway.get("/bucket/key").succeeds() == body);
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+/// A header's value.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| line.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v))
 }

@@ -71,6 +71,7 @@ def started(servers, folder, program):
         "endpoint": f"http://127.0.0.1:{s3}",
         "access_key": field("Key ID"),
         "secret_key": field("Secret key"),
+        "domain": f"s3.localhost:{s3}",
         "version": f"garage=={VERSION}",
     }
 

@@ -42,3 +42,21 @@ pub(crate) fn with_bucket() -> Gateway {
     gateway.call(Request::new("PUT", "/bucket")).succeeds();
     gateway
 }
+
+/// Whether a gateway found out at its start that the store lacks this, as its log tells.
+pub(crate) fn lacks(gateway: &Gateway, what: &str) -> bool {
+    gateway.log().contains(&format!("the store lacks {what}"))
+}
+
+/// Whether the store tells how many parts an object has. Else the gateway refuses uploads in parts, which is looked at.
+pub(crate) fn takes_parts() -> bool {
+    static TAKES: LazyLock<bool> = LazyLock::new(|| {
+        let gateway = with_bucket();
+        let is_lacking = lacks(&gateway, "counts of parts");
+        if is_lacking {
+            gateway.call(Request::new("POST", "/bucket/key?uploads")).is_error(501, "NotImplemented");
+        }
+        !is_lacking
+    });
+    *TAKES
+}

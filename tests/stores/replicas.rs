@@ -1,6 +1,6 @@
 //! Several gateways over one store: nothing is kept in any of them.
 
-use super::over::{own_prefix, replica};
+use super::over::{own_prefix, replica, takes_parts};
 use super::support::{Content, Gateway, Request, Response};
 
 /// The text of the first element of this name.
@@ -28,6 +28,9 @@ fn complete(gateway: &Gateway, id: &str, etags: &[String]) -> Response {
 
 #[test]
 fn an_upload_begun_on_one_replica_is_continued_and_completed_on_another() {
+    if !takes_parts() {
+        return;
+    }
     let prefix = own_prefix();
     let (one, two) = (replica(&prefix), replica(&prefix));
     one.call(Request::new("PUT", "/bucket")).succeeds();
@@ -45,6 +48,9 @@ fn an_upload_begun_on_one_replica_is_continued_and_completed_on_another() {
 
 #[test]
 fn an_upload_outlives_the_replica_that_it_was_begun_on() {
+    if !takes_parts() {
+        return;
+    }
     let prefix = own_prefix();
     let (one, two) = (replica(&prefix), replica(&prefix));
     one.call(Request::new("PUT", "/bucket")).succeeds();

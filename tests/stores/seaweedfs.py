@@ -40,18 +40,22 @@ def started(servers, folder, program):
          "-defaultStoreDir=filer", f"-localSocket={folder}/filer.sock")
     servers.until(answers(f"http://127.0.0.1:{filer}/"), "the filer")
     main = identity("main", ["Admin", "Read", "Write", "List", "Tagging"])
+    main["credentials"] += identity("second", [])["credentials"]
     alt = identity("alt", ["Read", "Write", "List", "Tagging"])
     (folder / "s3.json").write_text(json.dumps({"identities": [main, alt, {"name": "anonymous", "actions": []}]}))
     s3, s3_grpc = ports.pop(), ports.pop()
     weed("s3", "s3", "-ip.bind=127.0.0.1", f"-port={s3}", f"-port.grpc={s3_grpc}", "-port.iceberg=0", "-port.lance=0",
          f"-filer=127.0.0.1:{filer}.{filer_grpc}", "-config=s3.json", "-allowDeleteBucketNotEmpty=false",
-         f"-localSocket={folder}/s3.sock")
+         "-domainName=s3.localhost", f"-localSocket={folder}/s3.sock")
     servers.until(answers(f"http://127.0.0.1:{s3}/"), "S3")
-    keys, alt_keys = main["credentials"][0], alt["credentials"][0]
+    (keys, second_keys), alt_keys = main["credentials"], alt["credentials"][0]
     return {
         "endpoint": f"http://127.0.0.1:{s3}",
         "access_key": keys["accessKey"],
         "secret_key": keys["secretKey"],
+        "second_access_key": second_keys["accessKey"],
+        "second_secret_key": second_keys["secretKey"],
+        "domain": f"s3.localhost:{s3}",
         "alt_access_key": alt_keys["accessKey"],
         "alt_secret_key": alt_keys["secretKey"],
         "filer": f"http://127.0.0.1:{filer}",

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
-use super::over::with_bucket;
+use super::over::{takes_parts, with_bucket};
 use super::support::{Content, Gateway, Payload, Request, Response};
 
 fn put(gateway: &Gateway, body: &[u8], digest: &[u8]) -> Response {
@@ -22,7 +22,7 @@ fn put(gateway: &Gateway, body: &[u8], digest: &[u8]) -> Response {
 #[test]
 fn a_checksum_behind_a_body_of_any_length_is_kept() {
     let gateway = with_bucket();
-    for bytes in [1_000, 2 << 20, 6 << 20, 20 << 20] {
+    for bytes in [1_000, 2 << 20, 6 << 20, 20 << 20].into_iter().filter(|bytes| *bytes < 5 << 20 || takes_parts()) {
         let body = Content::new(bytes, bytes).to_vec();
         let digest = Sha256::digest(&body);
         put(&gateway, &body, &digest).succeeds();
@@ -41,10 +41,13 @@ fn a_checksum_behind_a_body_of_any_length_is_kept() {
 #[test]
 fn a_wrong_checksum_behind_a_body_leaves_nothing() {
     let gateway = with_bucket();
-    for bytes in [1_000, 2 << 20, 20 << 20] {
+    for bytes in [1_000, 2 << 20, 20 << 20].into_iter().filter(|bytes| *bytes < 5 << 20 || takes_parts()) {
         let body = Content::new(bytes, bytes).to_vec();
         put(&gateway, &body, &Sha256::digest(b"another")).is_error(400, "BadDigest");
         gateway.has_no("/bucket/key");
+    }
+    if !takes_parts() {
+        return;
     }
     let uploads = String::from_utf8(gateway.get("/bucket?uploads").succeeds()).unwrap();
     assert!(!uploads.contains("<UploadId>"), "{uploads}");

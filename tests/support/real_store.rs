@@ -54,6 +54,21 @@ impl RealStore {
         (self.text("access_key"), self.text("secret_key"))
     }
 
+    /// Those of another access key of the same user, or the same ones where there is none.
+    #[allow(dead_code, reason = "not every test program asks")]
+    pub(crate) fn second_keys(&self) -> (&str, &str) {
+        if self.told["second_access_key"].is_null() {
+            return self.keys();
+        }
+        (self.text("second_access_key"), self.text("second_secret_key"))
+    }
+
+    /// The domain under which its buckets have names of their own, with the port.
+    #[allow(dead_code, reason = "not every test program asks")]
+    pub(crate) fn domain(&self) -> Option<&str> {
+        self.told["domain"].as_str()
+    }
+
     fn text(&self, field: &str) -> &str {
         self.told[field].as_str().expect("a text")
     }

@@ -30,7 +30,7 @@ pub(super) async fn examine(config: &Config, round_trip: bool, findings: &mut Fi
             Store::Local { path } => local(path, &config.backend.staging_bucket, round_trip).await,
             Store::S3(settings) => {
                 clock(settings, findings).await;
-                remote(config, round_trip).await
+                remote(config, round_trip, findings).await
             }
         }
     };
@@ -50,7 +50,7 @@ async fn clock(settings: &S3Settings, findings: &mut Findings) {
     }
 }
 
-async fn remote(config: &Config, round_trip: bool) -> anyhow::Result<String> {
+async fn remote(config: &Config, round_trip: bool, findings: &mut Findings) -> anyhow::Result<String> {
     let store = open_store(config).await?;
     let staging = &config.backend.staging_bucket;
     if !round_trip {
@@ -59,6 +59,16 @@ async fn remote(config: &Config, round_trip: bool) -> anyhow::Result<String> {
     }
     create_staging(store.as_ref(), staging).await?;
     there_and_back(store.as_ref(), staging).await?;
+    store.learn(staging).await.context("finding out what it can do")?;
+    let of = |wanted: bool| {
+        let features = store.features().into_iter().filter(|(_, is_there)| *is_there == wanted);
+        features.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+    };
+    findings.ok("features", format!("the store has {}", of(true)));
+    let lacks = of(false);
+    if !lacks.is_empty() {
+        findings.warn("features", format!("the store lacks {lacks}"));
+    }
     Ok("a sealed object went there and back".to_owned())
 }
 

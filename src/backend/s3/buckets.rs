@@ -6,6 +6,7 @@ use http::Method;
 
 use super::answer::{About, broken};
 use super::call::Call;
+use super::features::NO_LOCK;
 use super::outgoing::Outgoing;
 use super::tags::{tag_set, tagging};
 use super::xml::Writer;
@@ -15,6 +16,9 @@ use crate::backend::{BackendError, BucketInfo, BucketName, Result, Tags, Version
 impl S3Store {
     /// Asks first: some stores answer that all is well when the bucket is there and one's own.
     pub(super) async fn bucket_created(&self, bucket: &BucketName, is_locked: bool) -> Result<()> {
+        if is_locked && !self.features.features().object_lock {
+            return Err(NO_LOCK);
+        }
         match self.bucket_head(bucket).await {
             Ok(_) => return Err(BackendError::BucketAlreadyExists),
             Err(BackendError::NoSuchBucket) => {}
@@ -69,6 +73,9 @@ impl S3Store {
     }
 
     pub(super) async fn bucket_versioning(&self, bucket: &BucketName) -> Result<Versioning> {
+        if !self.features.features().settings {
+            return Ok(Versioning::Unversioned);
+        }
         let call = Call::bucket(Method::GET, bucket).flag("versioning");
         let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
         let root = document.root();
@@ -87,12 +94,14 @@ impl S3Store {
                 return Err(BackendError::InvalidArgument("versioning cannot be undone".to_owned()));
             }
         };
+        self.require_settings()?;
         let document = Writer::document("VersioningConfiguration", |writer| writer.text("Status", status));
         let call = Call::bucket(Method::PUT, bucket).flag("versioning");
         self.ok(&call, &xml_body(document), About::default()).await.map(drop)
     }
 
     pub(super) async fn bucket_tag_set(&self, bucket: &BucketName) -> Result<Tags> {
+        self.require_settings()?;
         let call = Call::bucket(Method::GET, bucket).flag("tagging");
         let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
         let root = document.root();
@@ -101,6 +110,7 @@ impl S3Store {
     }
 
     pub(super) async fn bucket_tag_set_replaced(&self, bucket: &BucketName, tags: Option<Tags>) -> Result<()> {
+        self.require_settings()?;
         let (method, body) = match &tags {
             Some(tags) => (Method::PUT, xml_body(tagging(tags))),
             None => (Method::DELETE, Outgoing::empty()),

@@ -59,6 +59,16 @@ impl Client {
         Ok(Self { http, signers, region, observer, expects, settings })
     }
 
+    /// Whether the store is asked before bodies go.
+    pub(super) fn expects(&self) -> bool {
+        self.expects.load(Ordering::Relaxed)
+    }
+
+    /// Sets that.
+    pub(super) fn expect(&self, asks: bool) {
+        self.expects.store(asks, Ordering::Relaxed);
+    }
+
     /// The region that is signed for.
     pub(super) fn region(&self) -> &str {
         &self.region

@@ -1,10 +1,15 @@
 //! Connections to the store: TCP, or TLS with the system's authorities or one's own.
 
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -12,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::settings::{S3Settings, Timeouts};
 
 /// What makes connections.
-pub(super) type Connector = HttpsConnector<HttpConnector>;
+pub(super) type Connector = HttpsConnector<HttpConnector<Resolver>>;
 
 /// The connections cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,13 +52,45 @@ pub(super) fn connector(settings: &S3Settings) -> Result<Connector, ConnectorErr
     Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp))
 }
 
-fn tcp(timeouts: &Timeouts) -> HttpConnector {
-    let mut tcp = HttpConnector::new();
+fn tcp(timeouts: &Timeouts) -> HttpConnector<Resolver> {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(timeouts.connect));
     tcp.enforce_http(false);
     tcp
 }
+
+/// Asks the system for addresses, but for names under `localhost`, which are loopback everywhere (RFC 6761, section 6.3):
+/// so a store on the same host can be named as `bucket.localhost`.
+#[derive(Clone)]
+pub(super) struct Resolver(GaiResolver);
+
+impl tower_service::Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = std::io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        if is_loopback(name.as_str()) {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            return Box::pin(std::future::ready(Ok(vec![address].into_iter())));
+        }
+        let asked = self.0.call(name);
+        Box::pin(async move { Ok(asked.await?.collect::<Vec<_>>().into_iter()) })
+    }
+}
+
+fn is_loopback(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    let end = name.len().checked_sub(LOCALHOST.len()).and_then(|at| name.get(at..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(LOCALHOST))
+}
+
+const LOCALHOST: &str = ".localhost";
 
 fn authorities(file: Option<&Path>) -> Result<RootCertStore, ConnectorError> {
     let mut roots = RootCertStore::empty();
@@ -70,4 +107,23 @@ fn authorities(file: Option<&Path>) -> Result<RootCertStore, ConnectorError> {
         roots.add_parsable_certificates(found.certs);
     }
     if roots.is_empty() { Err(ConnectorError::NoAuthority) } else { Ok(roots) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn only_names_under_localhost_are_loopback() {
+        for (name, is) in [
+            ("bucket.localhost", true),
+            ("a.b.LOCALHOST.", true),
+            ("localhost", false),
+            ("notlocalhost", false),
+            ("localhost.example", false),
+            ("ü", false),
+        ] {
+            assert_eq!(is_loopback(name), is, "{name}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Copies within the store.
 
+use std::time::SystemTime;
+
 use http::Method;
 
 use super::answer::{self, About, broken};
@@ -10,8 +12,8 @@ use super::outgoing::Outgoing;
 use super::xml::Element;
 use super::{S3Store, part_call};
 use crate::backend::{
-    BackendError, Copied, CopiedPart, CopyRequest, CopyTags, ObjectRef, PartRef, PartSource, ReadConditions, Result,
-    StoredETag,
+    BackendError, Copied, CopiedPart, CopyRequest, CopyTags, GetRequest, ObjectRef, PartRef, PartSource,
+    ReadConditions, Result, SealedBody, StoredETag, StoredRange,
 };
 
 const COPY: About = About { object: true, version: false, upload: false };
@@ -20,6 +22,7 @@ impl S3Store {
     pub(super) async fn object_copied(&self, request: CopyRequest) -> Result<Copied> {
         let CopyRequest { source, source_conditions, bucket, key, metadata, tags, conditions } = request;
         require(self.features.features().conditional_copies, &conditions)?;
+        self.require_lock(&metadata)?;
         let call = Call::object(Method::PUT, &bucket, &key).long().once().header(COPY_SOURCE, &source_text(&source))?;
         let call = with_metadata(call, &metadata)?.header("x-amz-metadata-directive", "REPLACE")?;
         let call = match tags {
@@ -37,7 +40,20 @@ impl S3Store {
         Ok(Copied { etag: etag(root)?, last_modified: root.time("LastModified").map_err(broken)?, version_id })
     }
 
+    /// Copies a part; where the store does not, it is read and sent again as it is stored.
     pub(super) async fn part_copied(&self, part: &PartRef, source: PartSource) -> Result<CopiedPart> {
+        if self.features.features().part_copies {
+            return self.part_copied_within(part, source).await;
+        }
+        let PartSource { object, range, conditions } = source;
+        let range = range.map(|(first, last)| StoredRange::Bounded { first, last });
+        let fetched = self.object_get(GetRequest { object, range, conditions }).await.map_err(of_source)?;
+        let body = SealedBody { bytes: fetched.bytes, stream: fetched.stream, late_metadata: None };
+        let etag = self.part_put(part, body).await?;
+        Ok(CopiedPart { etag, last_modified: SystemTime::now() })
+    }
+
+    pub(super) async fn part_copied_within(&self, part: &PartRef, source: PartSource) -> Result<CopiedPart> {
         let PartSource { object, range, conditions } = source;
         let call = part_call(part).long().header(COPY_SOURCE, &source_text(&object))?;
         let range = range.map(|(first, last)| format!("bytes={first}-{last}"));

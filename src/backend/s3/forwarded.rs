@@ -12,6 +12,7 @@ use crate::backend::{ForwardAnswer, ForwardRequest, Result};
 
 impl S3Store {
     pub(super) async fn passed_on(&self, request: ForwardRequest) -> Result<ForwardAnswer> {
+        self.require_settings()?;
         let ForwardRequest { method, bucket, key, query, headers, body } = request;
         let is_read = matches!(method, Method::GET | Method::HEAD);
         let call = match &key {

@@ -24,10 +24,10 @@ impl S3Store {
     pub(super) async fn object_put(&self, request: PutRequest, body: SealedBody) -> Result<Written> {
         let PutRequest { bucket, key, mut metadata, tags, conditions } = request;
         require(self.features.features().conditional_puts, &conditions)?;
+        self.require_lock(&metadata)?;
         let late = body.late_metadata.clone();
         let held_max = if late.is_some() { LATE_BYTES_MAX } else { HELD_BYTES_MAX };
-        let body =
-            Outgoing::new(body, held_max, self.client.settings.trailer_checksum).await.map_err(BackendError::Body)?;
+        let body = Outgoing::new(body, held_max, self.trailer()).await.map_err(BackendError::Body)?;
         if let Some(late) = late.as_deref().and_then(std::sync::OnceLock::get) {
             metadata.user.extend(late.clone());
         }

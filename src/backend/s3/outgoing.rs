@@ -39,12 +39,12 @@ impl Outgoing {
     }
 
     /// Takes a sealed body; one of at most `held_max` bytes is read to its end. Of a longer one the first piece is
-    /// waited for, so that no request is opened for a body that never begins. With `has_trailer` a longer one is framed, and
+    /// waited for, so that no request is opened for a body that never begins. With a `trailer` a longer one is framed, and
     /// its checksum comes behind it.
     ///
     /// # Errors
     /// What the body ended in, or that it has another length than announced.
-    pub(super) async fn new(body: SealedBody, held_max: u64, has_trailer: bool) -> Result<Self, BodyError> {
+    pub(super) async fn new(body: SealedBody, held_max: u64, trailer: Trailer) -> Result<Self, BodyError> {
         let SealedBody { bytes, mut stream, .. } = body;
         if bytes <= held_max {
             return held(bytes, stream).await.map(Self::Held);
@@ -53,7 +53,7 @@ impl Outgoing {
             let Some(piece) = stream.next().await.transpose()? else { return Err(OtherLength.into()) };
             if !piece.is_empty() {
                 let source = Source { stream, piece: None, unread: bytes, is_ended: false }.with(piece)?;
-                return Ok(Self::Stream(Arc::new(Flow::new(source, bytes, has_trailer))));
+                return Ok(Self::Stream(Arc::new(Flow::new(source, bytes, trailer))));
             }
         }
     }
@@ -66,7 +66,7 @@ impl Outgoing {
                 flow: Arc::clone(flow),
                 gate: gate.map(|(gate, patience)| (gate, Box::pin(tokio::time::sleep(patience)))),
                 source: None,
-                framing: flow.has_trailer.then(|| Framing::new(flow.bytes)),
+                framing: flow.trailer.framing(flow.bytes),
                 progress: Beginning::First,
             })),
         }
@@ -76,7 +76,7 @@ impl Outgoing {
     pub(super) fn framed_from(&self) -> Option<u64> {
         match self {
             Self::Held(_) => None,
-            Self::Stream(flow) => flow.has_trailer.then_some(flow.bytes),
+            Self::Stream(flow) => (flow.trailer != Trailer::None).then_some(flow.bytes),
         }
     }
 
@@ -121,6 +121,27 @@ impl Outgoing {
     }
 }
 
+/// What comes behind a body that streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trailer {
+    /// nothing
+    None,
+    /// its checksum
+    Sum,
+    /// the checksum of another body, to see whether the store looks at it
+    OtherSum,
+}
+
+impl Trailer {
+    fn framing(self, bytes: u64) -> Option<Framing> {
+        match self {
+            Self::None => None,
+            Self::Sum => Some(Framing::new(bytes)),
+            Self::OtherSum => Some(Framing::of_another(bytes)),
+        }
+    }
+}
+
 /// How far a body has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Progress {
@@ -154,7 +175,7 @@ async fn held(announced: u64, mut stream: ByteStream) -> Result<Bytes, BodyError
 /// A stream that is sent at most once.
 pub(super) struct Flow {
     bytes: u64,
-    has_trailer: bool,
+    trailer: Trailer,
     /// until an attempt begins to send it
     source: Mutex<Option<Source>>,
     failure: Mutex<Option<BodyError>>,
@@ -164,10 +185,10 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    fn new(source: Source, bytes: u64, has_trailer: bool) -> Self {
+    fn new(source: Source, bytes: u64, trailer: Trailer) -> Self {
         Self {
             bytes,
-            has_trailer,
+            trailer,
             source: Mutex::new(Some(source)),
             failure: Mutex::new(None),
             taken: AtomicU64::new(0),
@@ -320,7 +341,9 @@ impl Body for SendBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Held(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Stream(sending) if sending.flow.has_trailer => SizeHint::with_exact(framed_bytes(sending.flow.bytes)),
+            Self::Stream(sending) if sending.flow.trailer != Trailer::None => {
+                SizeHint::with_exact(framed_bytes(sending.flow.bytes))
+            }
             Self::Stream(sending) => SizeHint::with_exact(sending.flow.bytes),
         }
     }
@@ -370,14 +393,14 @@ mod tests {
     async fn a_stream_that_fails_after_its_last_byte_was_not_sent_whole() {
         let mut pieces = pieces(&["ab", "cd"]);
         pieces.push(Err("bad signature".into()));
-        let (sent, failure) = sent(&Outgoing::new(body(4, pieces), 0, false).await.unwrap()).await;
+        let (sent, failure) = sent(&Outgoing::new(body(4, pieces), 0, Trailer::None).await.unwrap()).await;
         assert_eq!((sent.as_slice(), failure.unwrap().to_string().as_str()), (b"ab".as_slice(), "bad signature"));
     }
 
     #[tokio::test]
     async fn a_stream_of_another_length_is_not_sent_whole() {
         for announced in [3, 5] {
-            let outgoing = Outgoing::new(body(announced, pieces(&["ab", "cd"])), 0, false).await.unwrap();
+            let outgoing = Outgoing::new(body(announced, pieces(&["ab", "cd"])), 0, Trailer::None).await.unwrap();
             let (sent, failure) = sent(&outgoing).await;
             assert!(failure.unwrap().is::<OtherLength>() && (sent.len() as u64) < announced, "{announced}");
         }
@@ -385,7 +408,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_is_whole_until_it_is_sent() {
-        let outgoing = Outgoing::new(body(4, pieces(&["ab", "cd"])), 0, false).await.unwrap();
+        let outgoing = Outgoing::new(body(4, pieces(&["ab", "cd"])), 0, Trailer::None).await.unwrap();
         drop(outgoing.attempt(None));
         assert!(outgoing.is_whole());
         let (bytes, failure) = sent(&outgoing).await;
@@ -394,7 +417,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_held_body_can_be_sent_again() {
-        let outgoing = Outgoing::new(body(4, pieces(&["", "ab", "cd"])), 4, false).await.unwrap();
+        let outgoing = Outgoing::new(body(4, pieces(&["", "ab", "cd"])), 4, Trailer::None).await.unwrap();
         for _ in 0..2 {
             assert_eq!(sent(&outgoing).await.0, b"abcd");
             assert!(outgoing.is_whole());
@@ -404,13 +427,16 @@ mod tests {
     #[tokio::test]
     async fn a_held_body_of_another_length_is_refused() {
         for announced in [0, 3, 5] {
-            assert!(Outgoing::new(body(announced, pieces(&["ab", "cd"])), 9, false).await.is_err(), "{announced}");
+            assert!(
+                Outgoing::new(body(announced, pieces(&["ab", "cd"])), 9, Trailer::None).await.is_err(),
+                "{announced}"
+            );
         }
     }
 
     #[tokio::test]
     async fn a_stream_that_never_begins_opens_nothing() {
-        assert!(Outgoing::new(body(4, vec![Err("gone".into())]), 0, false).await.is_err());
-        assert!(Outgoing::new(body(4, Vec::new()), 0, false).await.is_err());
+        assert!(Outgoing::new(body(4, vec![Err("gone".into())]), 0, Trailer::None).await.is_err());
+        assert!(Outgoing::new(body(4, Vec::new()), 0, Trailer::None).await.is_err());
     }
 }

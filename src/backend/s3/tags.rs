@@ -10,6 +10,7 @@ use crate::backend::{BackendError, ObjectRef, Result, Tags, VersionId};
 
 impl S3Store {
     pub(super) async fn object_tags(&self, object: &ObjectRef) -> Result<(Tags, Option<VersionId>)> {
+        self.require_settings()?;
         let call = object_call(Method::GET, object).flag("tagging");
         let about = about(object);
         let response = match self.ok(&call, &Outgoing::empty(), about).await {
@@ -27,6 +28,7 @@ impl S3Store {
     }
 
     pub(super) async fn object_tags_set(&self, object: &ObjectRef, tags: &Tags) -> Result<Option<VersionId>> {
+        self.require_tags()?;
         let (method, body) = match tags.as_slice() {
             [] => (Method::DELETE, Outgoing::empty()),
             _ => (Method::PUT, xml_body(tagging(tags))),

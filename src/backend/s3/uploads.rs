@@ -8,7 +8,7 @@ use super::features::require;
 use super::headers::{unquoted, with_metadata, with_tags, with_write_conditions};
 use super::lists::{Names, common_prefixes, page_of};
 use super::objects::etag;
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, Trailer};
 use super::xml::{Element, Writer, XmlError};
 use super::{HELD_BYTES_MAX, S3Store, part_call, upload_call, xml_body};
 use crate::backend::{
@@ -21,12 +21,18 @@ const OBJECT: About = About { object: true, version: false, upload: false };
 
 impl S3Store {
     pub(super) async fn upload_created(&self, request: CreateUpload) -> Result<UploadId> {
+        self.upload_created_for(request, self.trailer()).await
+    }
+
+    /// Begins an upload whose parts have such a trailer.
+    pub(super) async fn upload_created_for(&self, request: CreateUpload, trailer: Trailer) -> Result<UploadId> {
         let CreateUpload { bucket, key, metadata, tags } = request;
         if !self.features.features().part_counts {
             return Err(BackendError::NotImplemented("multipart uploads whose length can be told"));
         }
+        self.require_lock(&metadata)?;
         let call = with_metadata(Call::object(Method::POST, &bucket, &key).flag("uploads"), &metadata)?;
-        let call = if self.client.settings.trailer_checksum {
+        let call = if trailer == Trailer::Sum {
             // parts may then have this one, and no other
             call.header("x-amz-checksum-algorithm", "CRC64NVME")?.header("x-amz-checksum-type", "FULL_OBJECT")?
         } else {
@@ -38,9 +44,7 @@ impl S3Store {
     }
 
     pub(super) async fn part_put(&self, part: &PartRef, body: SealedBody) -> Result<StoredETag> {
-        let body = Outgoing::new(body, HELD_BYTES_MAX, self.client.settings.trailer_checksum)
-            .await
-            .map_err(BackendError::Body)?;
+        let body = Outgoing::new(body, HELD_BYTES_MAX, self.trailer()).await.map_err(BackendError::Body)?;
         let response = self.uploaded(&part_call(part), &body, UPLOAD).await?;
         etag(response.headers())
     }

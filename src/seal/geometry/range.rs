@@ -7,8 +7,8 @@
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 use super::{
-    LengthError, PlainLen, SEGMENT_BYTES, SINGLE_STREAM_OFFSET, STREAM_HEADER_BYTES, SealedLen, StreamLayout,
-    TAG_BYTES, single_plain,
+    LengthError, PART_HEADER_BYTES, PART_OVERHEAD_BYTES, PlainLen, SEGMENT_BYTES, SINGLE_STREAM_OFFSET,
+    STORED_PART_BYTES_MIN, STREAM_HEADER_BYTES, SealedLen, StreamLayout, TAG_BYTES, single_plain,
 };
 
 /// A range of plaintext bytes, never empty, both ends inclusive.
@@ -132,6 +132,59 @@ impl PlainRangeSpec {
             }
         }
     }
+
+    /// What to ask of the backend when not even the kind of object is known: it holds the range of a single object, and
+    /// that of a multipart one whose parts have segments of at most 128 KiB, which are parts of less than 128 MiB. That is
+    /// more by up to 300 KiB and 3 in a thousand of the offset, so there is none for a range that begins behind 64 MiB.
+    #[must_use]
+    pub fn any_stored(self) -> Option<StoredRangeSpec> {
+        match self {
+            Self::Between { first, .. } | Self::From { first } if first >= GUESSED_BELOW => None,
+            Self::Between { first, last } => {
+                Some(StoredRangeSpec::Between { first: earliest(first), last: latest_end(last).saturating_sub(1) })
+            }
+            Self::From { first } => Some(StoredRangeSpec::From { first: earliest(first) }),
+            // at both ends a part that is not full, and the completion part
+            Self::Last { count } => {
+                let overhead = overhead_within(count).saturating_add(PART_OVERHEAD_BYTES.saturating_mul(2));
+                Some(StoredRangeSpec::Last {
+                    count: count.saturating_add(overhead).saturating_add(GUESSED_SEGMENT_BYTES),
+                })
+            }
+        }
+    }
+}
+
+/// The least stored offset at which the segment with plaintext `offset` may begin.
+fn earliest(offset: u64) -> u64 {
+    let found = if offset < PART_PLAIN_BYTES_MIN {
+        PART_HEADER_BYTES.saturating_add(guessed_segment_of(offset).saturating_mul(GUESSED_SEGMENT_BYTES))
+    } else {
+        offset.saturating_sub(GUESSED_SEGMENT_BYTES)
+    };
+    // what comes before the first segment goes with it
+    if found <= SINGLE_STREAM_OFFSET.saturating_add(STREAM_HEADER_BYTES) { 0 } else { found }
+}
+
+/// The greatest stored offset at which the segment with plaintext `offset` may end.
+fn latest_end(offset: u64) -> u64 {
+    if offset < PART_PLAIN_BYTES_MIN {
+        let part = guessed_segment_of(offset).saturating_add(1).saturating_mul(GUESSED_SEGMENT_BYTES);
+        let single = offset_of(segment_of(offset).saturating_add(1));
+        part.saturating_add(PART_HEADER_BYTES).max(single.saturating_add(SINGLE_STREAM_OFFSET))
+    } else {
+        offset.saturating_add(overhead_within(offset)).saturating_add(GUESSED_SEGMENT_BYTES)
+    }
+}
+
+/// The most overhead of parts that begin within so much plaintext: every one but the last is stored with 5 MiB or more.
+fn overhead_within(plain_bytes: u64) -> u64 {
+    let parts = plain_bytes.checked_div(PART_PLAIN_BYTES_MIN).unwrap_or(0);
+    parts.saturating_add(1).saturating_mul(PART_OVERHEAD_BYTES)
+}
+
+fn guessed_segment_of(offset: u64) -> u64 {
+    offset.saturating_add(STREAM_HEADER_BYTES).checked_div(GUESSED_SEGMENT_BYTES - TAG_BYTES).unwrap_or(0)
 }
 
 /// Where a plaintext range lies in what is stored.
@@ -175,3 +228,9 @@ fn offset_of(segment: u64) -> u64 {
 }
 
 const ROOM_BYTES: u64 = SEGMENT_BYTES - TAG_BYTES;
+/// S3's least plaintext of a part that is not the last.
+const PART_PLAIN_BYTES_MIN: u64 = STORED_PART_BYTES_MIN - PART_OVERHEAD_BYTES;
+/// The largest segment that is reckoned with where nothing is known.
+const GUESSED_SEGMENT_BYTES: u64 = 2 * SEGMENT_BYTES;
+/// Where a guess would cost more bytes than a request is worth.
+const GUESSED_BELOW: u64 = 64 << 20;

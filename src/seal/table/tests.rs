@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::seal::geometry::{StoredRangeSpec, single_sealed, single_span};
 use crate::seal::testing::number;
+use crate::seal::{PlainRangeSpec, SealedLen};
 
 fn table(parts: &[(u32, u64)]) -> PartTable {
     PartTable::from_parts(parts.iter().map(|(n, bytes)| (number(*n), PlainLen::new(*bytes)))).unwrap()
@@ -108,5 +110,49 @@ proptest! {
             (plain_next, stored_next) = (plain_next + bytes, stored_next + bytes + 16_440);
         }
         prop_assert_eq!((plain_next, table.iter().count()), (table.total().bytes(), parts.len()));
+    }
+}
+
+/// What a backend gives for a guess: first and last offset.
+fn given(guess: StoredRangeSpec, stored_bytes: u64) -> (u64, u64) {
+    match guess {
+        StoredRangeSpec::Between { first, last } => (first, last.min(stored_bytes - 1)),
+        StoredRangeSpec::From { first } => (first, stored_bytes - 1),
+        StoredRangeSpec::Last { count } => (stored_bytes.saturating_sub(count), stored_bytes - 1),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_guess_holds_the_range_whatever_the_object_is(
+        part in (5_u64 << 20)..(120 << 20),
+        parts in 1..30_u32,
+        last in 1..(30_u64 << 20),
+        at in any::<proptest::sample::Index>(),
+        bytes in prop_oneof![1..200_000_u64, 1..(40_u64 << 20)],
+    ) {
+        let all: Vec<_> = (1..parts).map(|n| (n, part)).chain([(parts, last)]).collect();
+        let table = table(&all);
+        let total = table.total();
+        let own_part = u64::from(last + PART_OVERHEAD_BYTES >= (5 << 20));
+        let in_parts = total.bytes() + (u64::from(parts) + own_part) * PART_OVERHEAD_BYTES;
+        let single = single_sealed(total).unwrap().bytes();
+        let first = u64::try_from(at.index(usize::try_from(total.bytes()).unwrap())).unwrap();
+        for spec in [
+            PlainRangeSpec::Between { first, last: first + bytes - 1 },
+            PlainRangeSpec::From { first },
+            PlainRangeSpec::Last { count: bytes },
+        ] {
+            let Some(guess) = spec.any_stored() else { continue };
+            let range = spec.resolve(total).unwrap();
+            let wanted = table.span(range).unwrap().stored;
+            let (from, to) = given(guess, in_parts);
+            prop_assert!(from <= wanted.stored_first && wanted.stored_first + wanted.stored_bytes - 1 <= to, "{spec:?}");
+            let wanted = single_span(SealedLen::new(single), range).unwrap();
+            let (from, to) = given(guess, single);
+            prop_assert!(from <= wanted.stored_first && wanted.stored_first + wanted.stored_bytes - 1 <= to, "{spec:?}");
+            let surplus = to - from + 1 - wanted.stored_bytes.min(to - from + 1);
+            prop_assert!(surplus <= 400_000 + (first.min(64 << 20) + bytes) / 300, "{spec:?}: {surplus}");
+        }
     }
 }

@@ -80,20 +80,15 @@ fn upload() -> CreateUpload {
     CreateUpload { bucket: BucketName::new("b"), key: "k".to_owned(), metadata: Metadata::default(), tags: Vec::new() }
 }
 
-const NOTHING: Features = Features {
-    conditional_puts: false,
-    conditional_completes: false,
-    conditional_copies: false,
-    conditional_deletes: false,
-    part_counts: false,
-};
+const NOTHING: Features = Features::every(false);
 
 #[tokio::test]
 async fn what_a_store_only_pretends_is_refused_without_a_request() {
     let agreeable = Agreeable::new(KnownFeatures::default()).await;
     let store = &agreeable.store;
     store.learn(&BucketName::new("scratch")).await.unwrap();
-    assert_eq!(store.features.features(), NOTHING);
+    // what it answers to a copy looks like one
+    assert_eq!(store.features.features(), Features { part_copies: true, ..NOTHING });
     let before = agreeable.requests();
     let object = ObjectRef { bucket: BucketName::new("b"), key: "k".to_owned(), version_id: None };
     let copy = CopyRequest {
@@ -126,16 +121,9 @@ async fn what_a_store_only_pretends_is_refused_without_a_request() {
 
 #[tokio::test]
 async fn what_the_configuration_says_is_not_found_out() {
-    let known = |is_there| KnownFeatures {
-        conditional_puts: Some(is_there),
-        conditional_completes: Some(is_there),
-        conditional_copies: Some(is_there),
-        conditional_deletes: Some(is_there),
-        part_counts: Some(is_there),
-    };
-    let agreeable = Agreeable::new(known(false)).await;
+    let agreeable = Agreeable::new(KnownFeatures::every(false)).await;
     assert_eq!(agreeable.store.features.features(), NOTHING);
-    let agreeable = Agreeable::new(known(true)).await;
+    let agreeable = Agreeable::new(KnownFeatures::every(true)).await;
     agreeable.store.learn(&BucketName::new("scratch")).await.unwrap();
     assert_eq!(agreeable.requests(), 0);
     agreeable.store.put(put(if_absent()), body(b"b")).await.unwrap();

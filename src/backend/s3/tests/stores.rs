@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::backend::contract::Feature;
+use crate::backend::s3::Features;
 
 /// A store and what is known of it.
 pub(super) struct Known {
@@ -12,6 +13,8 @@ pub(super) struct Known {
     title: &'static str,
     /// anything else that a user should know
     remark: &'static str,
+    /// what the gateway finds out at its start that it lacks
+    pub(super) not_found: &'static [&'static str],
     /// what it does not have at all
     pub(super) lacks: &'static [Feature],
     /// cases that it fails, and what it does
@@ -29,13 +32,24 @@ const STORES: &[Known] = &[
         name: "seaweedfs",
         title: "SeaweedFS 4.48",
         remark: "Run by every `cargo tests`.",
+        not_found: &[],
         lacks: &[Feature::KeysUnderKeys],
         deviations: SEAWEEDFS,
     },
     Known {
         name: "garage",
         title: "Garage 2.5.0",
-        remark: "Run on request: `tests/stores/run.sh garage`. It ignores conditions on writes and deletes; the gateway finds that out at its start and refuses them.",
+        remark: "Run on request: `tests/stores/run.sh garage`.",
+        not_found: &[
+            "conditional_puts",
+            "conditional_completes",
+            "conditional_copies",
+            "conditional_deletes",
+            "versioning",
+            "object_lock",
+            "tags",
+            "trailer_checksums",
+        ],
         lacks: NO_VERSIONS,
         deviations: GARAGE,
     },
@@ -43,10 +57,30 @@ const STORES: &[Known] = &[
         name: "ceph",
         title: "Ceph RGW 16.2.15",
         remark: "Run on request: `tests/stores/run.sh ceph`; the version is that of Debian 12.",
+        not_found: &["conditional_completes", "conditional_copies", "conditional_deletes", "trailer_checksums"],
         lacks: &[Feature::ConditionalDeletes],
         deviations: CEPH,
     },
-    Known { name: "rclone", title: "rclone serve s3 1.75.2", remark: RCLONE_REMARK, lacks: POOR, deviations: RCLONE },
+    Known {
+        name: "rclone",
+        title: "rclone serve s3 1.75.2",
+        remark: RCLONE_REMARK,
+        not_found: &[
+            "conditional_puts",
+            "conditional_completes",
+            "conditional_copies",
+            "conditional_deletes",
+            "part_counts",
+            "part_copies",
+            "settings",
+            "versioning",
+            "object_lock",
+            "tags",
+            "trailer_checksums",
+        ],
+        lacks: POOR,
+        deviations: RCLONE,
+    },
 ];
 
 const SEAWEEDFS: &[(&str, &str)] = &[
@@ -105,8 +139,8 @@ const CEPH: &[(&str, &str)] = &[
 
 const RCLONE_REMARK: &str = "\
 Run on request: `tests/stores/run.sh rclone`. It keeps metadata in memory, so what the gateway stores is lost when it \
-restarts: for trials only. Requests that it does not know, a bucket's settings or an object's tags, it takes for writes of \
-the bucket or the object itself.";
+restarts: for trials only. Requests that it does not know, a bucket's settings or an object's tags, it would take for writes \
+of the bucket or the object itself: the gateway refuses them.";
 
 const POOR: &[Feature] = &[
     Feature::Versioning,
@@ -149,6 +183,19 @@ const RCLONE: &[(&str, &str)] = &[
 /// The table of what stores lack, as it is published: made of what the cases prove.
 pub(super) fn table(cases: &[&str]) -> String {
     let mut text = String::from(INTRODUCTION);
+    text.push_str("\n| feature |");
+    for store in STORES {
+        write!(text, " {} |", store.title).unwrap();
+    }
+    writeln!(text, "\n|---|{}", "---|".repeat(STORES.len())).unwrap();
+    for (feature, _) in Features::every(true).named() {
+        write!(text, "| `{feature}` |").unwrap();
+        for store in STORES {
+            text.push_str(if store.not_found.contains(&feature) { " no |" } else { " yes |" });
+        }
+        text.push('\n');
+    }
+    text.push_str(CONTRACT);
     text.push_str("\n| store | cases that fail | what it does not have |\n|---|---|---|\n");
     for store in STORES {
         let Known { title, lacks, deviations, .. } = store;
@@ -183,7 +230,17 @@ fn named(feature: Feature) -> &'static str {
 const INTRODUCTION: &str = "\
 # What stores do in their own way
 
-Made by the tests: each store runs the contract of a backend (`src/backend/contract`). A case that is named here fails
-there, and must: when a store learns it, the test turns red and the entry goes. All other cases hold, but for
-those about what a store does not have at all: they are left out. `tests/stores/run.sh NAME` runs them over a store.
+Made by the tests. `tests/stores/run.sh NAME` starts a real store and runs two things over it: the contract of a backend
+(`src/backend/contract`), and the running gateway with real clients (`tests/stores`), which serves all of them.
+
+What a gateway finds out of each store at its start; what the names mean stands in `config/README.md` under
+`backend.features`, where a feature can also be stated, and `sealgate doctor` tells what it found of the store that is
+configured. What a store lacks is refused or done without, as the log says at the start.
+";
+
+const CONTRACT: &str = "
+## The contract of a backend
+
+A case that is named here fails over that store, and must: when a store learns it, the test turns red and the entry goes.
+All other cases hold, but for those about what a store does not have at all: they are left out.
 ";
