@@ -13,7 +13,7 @@ use http::Method;
 use super::answer::{About, AnswerError};
 use super::call::Call;
 use super::outgoing::{Outgoing, Trailer};
-use super::xml::{Element, XmlError};
+use super::xml::{Document, XmlError};
 use super::{S3Store, xml_body};
 use crate::backend::{
     BackendError, BucketName, CompleteUpload, CopyRequest, CopyTags, CreateUpload, ETagMatch, GetRequest, Governance,
@@ -242,7 +242,7 @@ impl Probe<'_> {
         is_known(copied)
     }
 
-    async fn ask(&self, setting: &str) -> Result<Element> {
+    async fn ask(&self, setting: &str) -> Result<Document> {
         let call = Call::bucket(Method::GET, self.bucket).flag(setting);
         self.store.xml(&call, &Outgoing::empty(), About::default()).await
     }
@@ -250,7 +250,7 @@ impl Probe<'_> {
     /// A store that does not know a setting may answer as if it had not been named: with a list.
     async fn tells_settings(&self) -> Result<bool> {
         match self.ask("cors").await {
-            Ok(root) => Ok(root.name == "CORSConfiguration"),
+            Ok(document) => Ok(document.root().name() == "CORSConfiguration"),
             Err(BackendError::Unavailable(error)) if error.is::<XmlError>() => Ok(false),
             Err(error @ (BackendError::Unavailable(_) | BackendError::Body(_))) => Err(error),
             Err(_) => Ok(true),
@@ -268,7 +268,7 @@ impl Probe<'_> {
     /// A bucket without a lock says so; a store without locks knows nothing of it.
     async fn knows_lock(&self) -> Result<bool> {
         match self.ask("object-lock").await {
-            Ok(root) => Ok(root.name == "ObjectLockConfiguration"),
+            Ok(document) => Ok(document.root().name() == "ObjectLockConfiguration"),
             Err(error) => is_known(Err::<(), _>(error)),
         }
     }
