@@ -163,7 +163,9 @@ impl<'a> Starter<'a> {
                 r#"{{"type": "s3", "endpoint": "http://{}", "region": "us-east-1", "path_style": true,
                      "access_key_id": "{KEY}", "secret_access_key": "{SECRET}",
                      "features": {{"conditional_puts": true, "conditional_completes": true, "conditional_copies": true,
-                                   "conditional_deletes": true, "part_counts": true}}}}"#,
+                                   "conditional_deletes": true, "part_counts": true, "part_copies": true,
+                                   "settings": true, "versioning": true, "object_lock": true, "tags": true,
+                                   "trailer_checksums": false, "expect_continue": false}}}}"#,
                 address(port)
             ),
             None => format!(r#"{{"type": "local", "path": "{}"}}"#, self.folder.join(name).display()),
