@@ -57,6 +57,7 @@ pub(crate) async fn open(sealed: ByteStream, opener: impl Opens, plain_bytes: u6
     let mut opening = Opening {
         sealed: SyncWrapper::new(sealed),
         opener: Some(opener),
+        coming: Bytes::new(),
         out: BytesMut::new(),
         ready: None,
         left: plain_bytes,
@@ -74,6 +75,8 @@ struct Opening<O> {
     sealed: SyncWrapper<ByteStream>,
     /// gone once it has finished or failed
     opener: Option<O>,
+    /// stored bytes that the opener has not had yet
+    coming: Bytes,
     out: BytesMut,
     /// the first piece, awaited before the answer began
     ready: Option<Bytes>,
@@ -121,12 +124,15 @@ impl<O: Opens> Stream for Opening<O> {
             }
             let this = &mut *self;
             let Some(opener) = &mut this.opener else { return Poll::Ready(None) };
-            match ready!(this.sealed.get_mut().as_mut().poll_next(context)) {
-                Some(Ok(sealed)) => {
-                    if let Err(error) = opener.push(&sealed, &mut this.out) {
-                        return self.fail(error.into());
-                    }
+            if !this.coming.is_empty() {
+                let some = this.coming.split_to(this.coming.len().min(PUSH_BYTES));
+                if let Err(error) = opener.push(&some, &mut this.out) {
+                    return self.fail(error.into());
                 }
+                continue;
+            }
+            match ready!(this.sealed.get_mut().as_mut().poll_next(context)) {
+                Some(Ok(sealed)) => this.coming = sealed,
                 Some(Err(error)) => return self.fail(error),
                 None => {
                     if let Some(opener) = this.opener.take()
@@ -145,6 +151,9 @@ impl<O: Opens> Sized for Opening<O> {
         usize::try_from(self.left).map_or_else(|_| RemainingLength::unknown(), RemainingLength::new_exact)
     }
 }
+
+/// A segment: more at once could complete two of them, and the second would be copied to lie behind the first.
+const PUSH_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -212,7 +212,7 @@ impl StreamOpener {
         let fails = OpenError::Segment { index: self.next };
         let mut begun = match self.begun.take() {
             Some(begun) => begun,
-            None => self.begin(sealed.len()).ok_or(fails)?,
+            None => self.begin().ok_or(fails)?,
         };
         let (ciphertext, later) = split_at_most(sealed, begun.ciphertext_left);
         begun.take(ciphertext, &mut self.withheld);
@@ -235,17 +235,14 @@ impl StreamOpener {
         Ok(later)
     }
 
-    /// Makes ready for the next segment; so many bytes have come of it and of those behind it.
-    fn begin(&mut self, come: usize) -> Option<Begun> {
+    /// Makes ready for the next segment.
+    fn begin(&mut self) -> Option<Begun> {
         let mut segment = self.keys.segment(self.next, self.is_at_last());
         let ciphertext = self.layout.segment_plain_bytes(self.next);
         let skip = self.skip.min(ciphertext);
         segment.cipher.try_seek(skip).ok()?;
         let wanted = usize::try_from(self.give.min(ciphertext - skip)).ok()?;
-        if self.withheld.capacity() < wanted {
-            // segments that came together leave in one piece
-            self.withheld.reserve(wanted.max(come));
-        }
+        self.withheld.reserve(wanted);
         let (tag, tag_bytes) = ([0; TAG_BYTES], 0);
         Some(Begun { segment, ciphertext_left: ciphertext, tag, tag_bytes, skip, give: self.give })
     }
