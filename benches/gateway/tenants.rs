@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 
 use super::Failure;
 use super::contenders::{Followed, SECRET};
-use super::load::{Extent, Target, Verb};
+use super::load::{Extent, Target, Verb, keys_of};
 
 /// The tenants of a bench.
 pub(super) struct Tenants {
@@ -128,8 +128,9 @@ pub(super) async fn measure(followed: &Followed, count: u64) -> Result<String, F
     );
     let first = target(0);
     first.create_bucket().await?;
-    let few = Extent { connections: 1, duration: Duration::ZERO, bytes_max: 0 };
-    first.load(Verb::Put(4096), few).await?;
+    // every object is there before it is asked for
+    let fill = Extent { connections: 1, duration: Duration::from_mins(1), bytes_max: keys_of(4096) * 4096 };
+    first.load(Verb::Put(4096), fill).await?;
     let extent = Extent { connections: 1, duration: Duration::from_secs(10), bytes_max: u64::MAX };
     for what in ["nothing else to do", "while the whole list is read again"] {
         let before = followed.gateway.usage()?;
