@@ -145,8 +145,8 @@ impl Calls {
 
 /// Tells what the header `traceparent` of a request to the Coordinator is to say, if that is part of a trace.
 pub static TRACE_PARENT: OnceLock<fn() -> Option<HeaderValue>> = OnceLock::new();
-/// Seconds; the last one is for whatever took longer.
-const DURATIONS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 60.0, f64::INFINITY];
+/// Upper bounds of what [`Durations`] counts, seconds; the last one is for whatever took longer.
+pub const DURATIONS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 60.0, f64::INFINITY];
 
 /// Requests to the Coordinator; one that waits for news takes as long as there is none.
 pub static COORDINATOR: Calls = Calls::new();
