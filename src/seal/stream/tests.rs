@@ -49,6 +49,26 @@ fn another_aad_or_secret_opens_nothing() {
 }
 
 #[test]
+fn nothing_of_a_segment_comes_out_before_its_tag_was_checked_nor_later_if_it_failed() {
+    let plain: Vec<u8> = (0..=255).cycle().take(150_000).collect();
+    let sealed = seal_whole(&secret(), b"aad", &plain).unwrap();
+    let (header, segments) = sealed.split_at(StreamHeader::BYTES);
+    let layout = StreamLayout::of_sealed(sealed.len() as u64).unwrap();
+    let header = StreamHeader::parse(header).unwrap();
+    let mut opener = StreamOpener::whole(&secret(), &[b"aad"], layout, &header);
+    let mut first = segments[..usize::try_from(layout.segment_plain_bytes(0)).unwrap() + TAG_BYTES].to_vec();
+    first[0] ^= 1;
+    let (last, but_one) = first.split_last().unwrap();
+    let mut out = BytesMut::new();
+    assert_eq!(opener.push(but_one, &mut out), Ok(&b""[..]));
+    assert!(out.is_empty());
+    assert_eq!(opener.push(&[*last], &mut out), Err(OpenError::Segment { index: 0 }));
+    assert!(out.is_empty());
+    opener.push(segments, &mut out).unwrap();
+    assert!(opener.is_done() && out == plain);
+}
+
+#[test]
 fn no_bit_of_a_stream_can_change() {
     let sealed = seal_whole(&secret(), b"aad", b"some text").unwrap();
     for bit in 0..sealed.len() * 8 {
