@@ -67,7 +67,7 @@ pub(crate) fn proxy() -> (SocketAddr, Seen) {
 }
 
 /// Passes one request and its answer on. The host was signed, so it stays; `Connection` was not.
-fn pass(mut client: TcpStream, to: SocketAddr, noted: &Seen) {
+pub(crate) fn pass(mut client: TcpStream, to: SocketAddr, noted: &Seen) {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -125,16 +125,20 @@ fn what_clients_do_most_is_one_request() {
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
 
-/// An object of three parts, the last with the completion record, stored by one gateway; and another one over the same
-/// buckets, which knows nothing of it.
-fn in_parts() -> (Vec<u8>, Gateway, Seen) {
+/// An object in parts, the last with the completion record, stored by a gateway; and the prefix of its bucket.
+fn stored_in_parts(content: &Content) -> String {
     let prefix = own_prefix();
     let writer = replica(&prefix);
     writer.call(Request::new("PUT", "/bucket")).succeeds();
-    let content = Content::new(2, 20_000_000);
     content.clone().write_to(&writer.work().join("up"));
     writer.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
-    let (gateway, seen) = counting(&prefix);
+    prefix
+}
+
+/// An object of three parts, and a gateway over the same buckets that knows nothing of it.
+fn in_parts() -> (Vec<u8>, Gateway, Seen) {
+    let content = Content::new(2, 20_000_000);
+    let (gateway, seen) = counting(&stored_in_parts(&content));
     (content.to_vec(), gateway, seen)
 }
 
@@ -178,12 +182,8 @@ fn any_range_of_an_object_in_parts_is_two_requests_at_first_and_then_one() {
     if !takes_parts() {
         return;
     }
-    let prefix = own_prefix();
-    let writer = replica(&prefix);
-    writer.call(Request::new("PUT", "/bucket")).succeeds();
     let content = Content::new(2, 20_000_000);
-    content.clone().write_to(&writer.work().join("up"));
-    writer.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
+    let prefix = stored_in_parts(&content);
     let (body, end) = (content.to_vec(), 20_000_000);
     let part = 8 << 20;
     for (range, from, to) in [
@@ -228,12 +228,8 @@ fn a_range_far_behind_the_first_parts_is_two_requests_at_first() {
     if !takes_parts() {
         return;
     }
-    let prefix = own_prefix();
-    let writer = replica(&prefix);
-    writer.call(Request::new("PUT", "/bucket")).succeeds();
     let content = Content::new(5, 80 << 20);
-    content.clone().write_to(&writer.work().join("up"));
-    writer.aws(["s3", "cp", "--no-progress", "up", "s3://bucket/key"]).succeeds();
+    let prefix = stored_in_parts(&content);
     let body = content.to_vec();
     for first in [63 << 20, 70 << 20] {
         let (gateway, seen) = counting(&prefix);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use socket2::SockRef;
 
+use super::counted::{Seen, pass};
 use super::over::{STORE, backend, own_prefix};
 use super::support::{Content, Gateway, Request};
 
@@ -166,7 +167,7 @@ fn a_store_that_takes_no_connection_is_a_clear_error_in_time() {
             if *ends.lock().unwrap() {
                 break;
             }
-            one_request(client);
+            pass(client, STORE.authority().parse().unwrap(), &Seen::default());
         }
         gone.send(()).unwrap();
     });
@@ -186,27 +187,6 @@ fn a_store_that_takes_no_connection_is_a_clear_error_in_time() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     answer.is_error(503, "ServiceUnavailable");
     assert!(gateway.log().contains("tcp connect error: deadline has elapsed"), "{}", gateway.log());
-}
-
-/// Passes one request on, and its answer, and closes.
-fn one_request(mut client: TcpStream) {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if client.read_exact(&mut byte).is_err() {
-            return;
-        }
-        head.push(byte[0]);
-    }
-    head.truncate(head.len() - 2);
-    head.extend_from_slice(b"connection: close\r\n\r\n");
-    let mut server = TcpStream::connect(STORE.authority()).unwrap();
-    server.write_all(&head).unwrap();
-    let (mut from, mut into) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-    std::thread::spawn(move || std::io::copy(&mut from, &mut into).ok());
-    std::io::copy(&mut server, &mut client).ok();
-    client.shutdown(Shutdown::Both).ok();
-    server.shutdown(Shutdown::Both).ok();
 }
 
 const PATIENCE: Duration = Duration::from_mins(1);
