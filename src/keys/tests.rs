@@ -76,6 +76,24 @@ async fn with_default_key(source: Scripted) -> (Arc<Scripted>, Arc<Keys>) {
 }
 
 #[tokio::test]
+async fn a_ring_that_was_replaced_is_freed_but_not_by_the_last_request_that_has_it() {
+    let (_, keys) = with_default_key(Scripted::new(&[])).await;
+    let request = keys.snapshot();
+    let ring = Arc::downgrade(&request);
+    let rules = CycleRules { retired_keys_max: 4, revoke_missing: false };
+    keys.install(Cycle::new(keys.snapshot(), "script", rules, 1)).await;
+    assert!(!Arc::ptr_eq(&keys.snapshot(), &request));
+    drop(request);
+    assert!(ring.upgrade().is_some());
+    let freed = async {
+        while ring.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), freed).await.unwrap();
+}
+
+#[tokio::test]
 async fn the_default_key_serves_a_stranger_only_after_the_source_denied_a_key() {
     let (source, keys) = with_default_key(Scripted::new(&[("own", Says::Seed(1)), ("out", Says::Silence)])).await;
     assert_eq!(sealing(&keys.serving(&tenant("own")).await.unwrap(), "own"), key_id(1));
