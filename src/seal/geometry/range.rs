@@ -135,7 +135,7 @@ impl PlainRangeSpec {
 
     /// What to ask of the backend when not even the kind of object is known: it holds the range of a single object, and
     /// that of a multipart one whose parts have segments of at most 128 KiB, which are parts of less than 128 MiB. That is
-    /// more by up to 300 KiB and 3 in a thousand of the offset, so there is none for a range that begins behind 64 MiB.
+    /// more by up to 300 KiB and 3 in a thousand of the offset, so there is none for a range that begins behind 1 GiB.
     #[must_use]
     pub fn any_stored(self) -> Option<StoredRangeSpec> {
         match self {
@@ -233,4 +233,4 @@ const PART_PLAIN_BYTES_MIN: u64 = STORED_PART_BYTES_MIN - PART_OVERHEAD_BYTES;
 /// The largest segment that is reckoned with where nothing is known.
 const GUESSED_SEGMENT_BYTES: u64 = 2 * SEGMENT_BYTES;
 /// Where a guess would cost more bytes than a request is worth.
-const GUESSED_BELOW: u64 = 64 << 20;
+const GUESSED_BELOW: u64 = 1 << 30;
