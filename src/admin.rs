@@ -19,7 +19,9 @@ pub mod status;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
@@ -40,6 +42,8 @@ pub struct Admin {
     pub source: Arc<dyn StatusSource>,
     /// who may read the metrics
     pub guard: MetricsGuard,
+    /// whether it is served over TLS
+    pub is_tls: bool,
 }
 
 /// The routes.
@@ -52,25 +56,22 @@ pub fn router(admin: Admin) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/status", get(status))
         .route("/", get(page))
-        .layer(middleware::map_response(with_headers))
+        .layer(middleware::map_response_with_state(admin.clone(), with_headers))
         .with_state(admin)
 }
 
 async fn startup(State(admin): State<Admin>) -> Response {
-    answer(admin.readiness.phase() > Phase::Starting, "starting")
+    let phase = admin.readiness.phase();
+    answer(phase > Phase::Starting, phase)
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {
-    match admin.readiness.phase() {
-        Phase::Starting => answer(false, "starting"),
-        Phase::Waiting => answer(false, "waiting for tenants"),
-        Phase::Ready => answer(true, ""),
-        Phase::Draining => answer(false, "draining"),
-    }
+    let phase = admin.readiness.phase();
+    answer(phase == Phase::Ready, phase)
 }
 
-fn answer(is_well: bool, why: &'static str) -> Response {
-    if is_well { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, why).into_response() }
+fn answer(is_well: bool, phase: Phase) -> Response {
+    if is_well { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, phase.name()).into_response() }
 }
 
 async fn health(State(admin): State<Admin>) -> Response {
@@ -103,8 +104,9 @@ async fn page() -> Response {
     ([(CONTENT_TYPE, "text/html; charset=utf-8")], PAGE).into_response()
 }
 
-/// Nothing is cached, framed or guessed, and the page loads nothing from elsewhere.
-async fn with_headers(mut response: Response) -> Response {
+/// Nothing is cached, framed or guessed, the page loads nothing from elsewhere, and who came by TLS comes by TLS again
+/// (RFC 6797).
+async fn with_headers(State(admin): State<Admin>, mut response: Response) -> Response {
     let headers = [
         (CACHE_CONTROL, "no-store"),
         (
@@ -116,6 +118,10 @@ async fn with_headers(mut response: Response) -> Response {
     ];
     for (name, value) in headers {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if admin.is_tls {
+        let a_year = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, a_year);
     }
     response
 }

@@ -51,6 +51,8 @@ pub struct Config {
     pub keys: KeySettings,
     /// which gateways belong together
     pub cluster: Cluster,
+    /// another gateway is the active one
+    pub is_standby: bool,
     /// the access keys; none configured: one is generated at the first start, for the tenant `default`
     pub access_keys: Option<AccessKeys>,
     /// where sealed objects are stored
@@ -300,6 +302,13 @@ impl Reading {
                 problems.push(Problem::Missing { path: path.into() });
             }
         }
+        for id in backend.iter().flat_map(BackendSettings::access_key_ids) {
+            if access_keys.as_ref().is_some_and(|keys| keys.find(id).is_some()) {
+                let reason =
+                    format!("the access key `{id}` is the gateway's own at the store: give the tenant another");
+                problems.push(Problem::Value { path: "tenants".into(), reason });
+            }
+        }
         if access_keys.as_ref().is_some_and(AccessKeys::is_empty) && problems.is_empty() {
             self.warnings.push("no tenant has an access key: every request will be refused".into());
         }
@@ -310,6 +319,7 @@ impl Reading {
         Some(Config {
             keys: keys?,
             cluster,
+            is_standby: raw.cluster.standby,
             access_keys,
             backend: backend?,
             listen: listen?,

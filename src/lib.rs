@@ -15,6 +15,7 @@
 //! - [`tenant`]: tenant ids, principals, and the mapping of bucket names
 //! - [`kmip`]: the key management system that holds seeds of private tenants
 //! - [`backend`]: the seam to storage; sealed bytes only
+//! - `outbound`: connections to other servers, through a proxy where the environment names one
 //! - [`telemetry`]: what the process tells of itself: metrics, logs, audit records
 //! - [`seal`]: the sealed object format; bytes in, bytes out, no IO
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise"))]
@@ -31,6 +32,7 @@ pub mod coordinator_api;
 pub mod edge;
 pub mod keys;
 pub mod kmip;
+mod outbound;
 pub mod s3;
 pub mod seal;
 pub mod telemetry;

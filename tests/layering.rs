@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 #[rustfmt::skip]
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "coordinator", "telemetry", "config", "coordinator_api", "edge", "auth", "keys", "s3", "body", "tenant", "backend", "seal"]),
+    ("cli", &["outbound", "app", "coordinator", "telemetry", "config", "coordinator_api", "edge", "auth", "keys", "s3", "body", "tenant", "backend", "seal"]),
     ("app", &["admin", "telemetry", "config", "coordinator_api", "edge", "auth", "keys", "kmip", "s3", "body", "tenant", "backend", "seal"]),
     ("coordinator", &["config::GoDuration", "coordinator_api", "tenant", "seal::Seed"]),
     ("admin", &["edge", "telemetry"]),
@@ -26,12 +26,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("s3", &["body", "telemetry::tally", "keys::Keys", "keys::ring", "tenant", "backend", "seal"]),
     ("body", &["telemetry::tally", "backend", "seal"]),
     // the snapshot file is sealed as objects are; keys have no other business with the format
-    ("keys", &["kmip", "coordinator_api", "tenant", "seal::Seed", "seal::TenantKey", "seal::KeyId", "seal::Binding", "seal::Envelope", "seal::Kind", "seal::SingleSealer", "seal::SingleOpener", "seal::PlainLen", "seal::SealedLen", "seal::SealError", "seal::OpenError"]),
-    ("kmip", &["seal::Seed", "seal::SeedError"]),
+    ("keys", &["outbound", "kmip", "coordinator_api", "tenant", "seal::Seed", "seal::TenantKey", "seal::KeyId", "seal::Binding", "seal::Envelope", "seal::Kind", "seal::SingleSealer", "seal::SingleOpener", "seal::PlainLen", "seal::SealedLen", "seal::SealError", "seal::OpenError"]),
+    ("kmip", &["outbound", "seal::Seed", "seal::SeedError"]),
     ("coordinator_api", &["tenant"]),
     ("tenant", &["backend::BucketName"]),
-    ("backend", &[]),
-    ("telemetry", &[]),
+    ("backend", &["outbound"]),
+    ("telemetry", &["outbound"]),
+    ("outbound", &[]),
     ("seal", &[]),
 ];
 /// Crates that have no place in a module that does no IO.

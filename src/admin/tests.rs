@@ -37,7 +37,7 @@ fn running() -> Running {
     let folder = tempfile::tempdir().unwrap();
     let fake = Arc::new(Fake::default());
     let guard = MetricsGuard::new(folder.path().join("secret"));
-    let admin = Admin { readiness: Readiness::default(), source: Arc::clone(&fake) as _, guard };
+    let admin = Admin { readiness: Readiness::default(), source: Arc::clone(&fake) as _, guard, is_tls: false };
     Running { admin, fake, folder }
 }
 

@@ -73,12 +73,13 @@ impl Source {
 impl LiveKeys {
     /// Takes the settings out of the configuration and asks the source for the first time.
     pub(super) async fn start(config: &mut Config, generated: Option<&Generated>) -> anyhow::Result<Self> {
-        let access_keys = match (config.access_keys.take(), generated) {
+        let mut access_keys = match (config.access_keys.take(), generated) {
             (Some(keys), _) => keys,
             (None, Some(generated)) => AccessKeys::new([generated.access_key()])?,
             // the Coordinator tells of them
             (None, None) => AccessKeys::default(),
         };
+        access_keys.reserve(config.backend.access_key_ids());
         let access_keys = Arc::new(LiveAccessKeys::new(access_keys));
         let settings = std::mem::replace(&mut config.keys, KeySettings::Generated);
         let (rules, period) = (settings.rules(), settings.period());

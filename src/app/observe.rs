@@ -168,7 +168,7 @@ impl Observer {
 impl StatusSource for Observer {
     fn health(&self) -> Health {
         let phase = self.readiness.phase();
-        let mut checks = vec![Check { name: "serving", ok: phase == Phase::Ready, detail: name(phase).to_owned() }];
+        let mut checks = vec![Check { name: "serving", ok: phase == Phase::Ready, detail: phase.name().to_owned() }];
         checks.push(self.key_check());
         for Upstream { name, ok } in self.upstreams() {
             let detail = if ok { "it answers" } else { "it does not answer" };
@@ -202,7 +202,7 @@ impl StatusSource for Observer {
         Status {
             version: env!("CARGO_PKG_VERSION"),
             mode: self.mode,
-            phase: name(self.readiness.phase()),
+            phase: self.readiness.phase().name(),
             started_at: unix(self.started_at),
             now: unix(SystemTime::now()),
             config_digest: self.in_force.load().digest.clone(),
@@ -245,15 +245,6 @@ fn kind(source: SourceKind) -> &'static str {
         SourceKind::Coordinator => "coordinator",
         SourceKind::Kms => "kms",
         SourceKind::Snapshot => "snapshot",
-    }
-}
-
-fn name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Starting => "starting",
-        Phase::Waiting => "waiting for tenants",
-        Phase::Ready => "ready",
-        Phase::Draining => "draining",
     }
 }
 

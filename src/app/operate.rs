@@ -78,10 +78,12 @@ impl Operation {
             staging: config.backend.staging_bucket.clone(),
             refresh_period: config.keys.period(),
         };
+        let readiness = Readiness::default();
+        readiness.stand_by(config.is_standby);
         Ok(Self {
             telemetry,
             flushing,
-            readiness: Readiness::default(),
+            readiness,
             identity,
             edge: edge_config(config),
             shutdown_delay: config.limits.shutdown_delay,
@@ -110,8 +112,10 @@ impl Operation {
 
     /// What a new configuration changes here.
     pub(super) fn followers(&self) -> Vec<Follower> {
-        let (in_force, identity) = (Arc::clone(&self.in_force), self.identity.clone());
-        vec![Box::new(move |_, effective| {
+        let (in_force, identity, readiness) =
+            (Arc::clone(&self.in_force), self.identity.clone(), self.readiness.clone());
+        vec![Box::new(move |config, effective| {
+            readiness.stand_by(config.is_standby);
             in_force.store(Arc::new(InForce::now(effective)));
             if let Some(Err(error)) = identity.as_ref().map(Identity::reload) {
                 tracing::warn!(%error, "the certificate in force stays");
@@ -145,7 +149,8 @@ impl Operation {
             started_at: SystemTime::now(),
         };
         let guard = MetricsGuard::new(super::metrics_secret(secret_file));
-        let admin = Admin { readiness: self.readiness.clone(), source: Arc::new(observer), guard };
+        let is_tls = self.identity.is_some();
+        let admin = Admin { readiness: self.readiness.clone(), source: Arc::new(observer), guard, is_tls };
         let router = admin::router(admin);
         let listener =
             edge::bind(self.admin).with_context(|| format!("cannot listen on {} (listen.admin)", self.admin))?;

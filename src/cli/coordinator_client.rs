@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +20,7 @@ use zeroize::Zeroizing;
 use super::coordinator::read_secret;
 use crate::coordinator::tls::{self, TlsFiles};
 use crate::coordinator_api::Problem;
+use crate::outbound::Outbound;
 
 /// Where the Coordinator is, and who calls. A token may also come in `SEALGATE_COORDINATOR_TOKEN`.
 #[derive(Debug, Args)]
@@ -82,7 +84,13 @@ impl Remote {
             Some("http") => rustls_without_roots()?,
             _ => tls::client_config(&files)?,
         };
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(Outbound::new(tcp));
         let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
         let base = self.url.to_string();
         let mut request = Request::builder()

@@ -194,6 +194,17 @@ pub struct BackendSettings {
     pub staging_bucket: BucketName,
 }
 
+impl BackendSettings {
+    /// The ids of the access keys with which the gateway itself signs there.
+    pub fn access_key_ids(&self) -> impl Iterator<Item = &str> {
+        let settings = match &self.store {
+            Store::Local { .. } => None,
+            Store::S3(settings) => Some(settings),
+        };
+        settings.into_iter().flat_map(|settings| settings.access_key_ids())
+    }
+}
+
 /// A store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Store {

@@ -56,11 +56,15 @@ pub(super) struct RawConfig {
 pub(super) struct RawCluster {
     /// The cluster's name: 1 to 128 letters, digits, `-`, `_` and `.`.
     pub(super) name: String,
+    /// Whether another gateway is the active one: this one serves what comes, but readiness probes and health checks of
+    /// balancers are told that it is not ready. Counts without a restart.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) standby: bool,
 }
 
 impl Default for RawCluster {
     fn default() -> Self {
-        Self { name: super::Cluster::UNNAMED.into() }
+        Self { name: super::Cluster::UNNAMED.into(), standby: false }
     }
 }
 

@@ -122,9 +122,7 @@ impl<H: S3Handler> Front<H> {
     fn health(&self) -> HttpResponse {
         let (status, text) = match self.readiness.phase() {
             Phase::Ready => (StatusCode::OK, "ok"),
-            Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
-            Phase::Waiting => (StatusCode::SERVICE_UNAVAILABLE, "waiting for tenants"),
-            Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+            phase => (StatusCode::SERVICE_UNAVAILABLE, phase.name()),
         };
         let mut answer = HttpResponse::new(Body::from(text.to_owned()));
         *answer.status_mut() = status;

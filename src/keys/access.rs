@@ -26,6 +26,8 @@ pub struct AccessKeys {
     configured: Arc<Configured>,
     told: Arc<ToldAccessKeys>,
     public_buckets: Arc<HashMap<String, Principal>>,
+    /// of the gateway itself at other servers
+    reserved: Arc<[String]>,
 }
 
 #[derive(Default)]
@@ -72,6 +74,11 @@ impl AccessKeys {
         }
     }
 
+    /// Sees to it that nobody is let in with these ids: they are the gateway's own at other servers.
+    pub fn reserve<'a>(&mut self, ids: impl IntoIterator<Item = &'a str>) {
+        self.reserved = ids.into_iter().map(str::to_owned).collect();
+    }
+
     /// Who reads from a public bucket without signing.
     #[must_use]
     pub fn public_bucket(&self, bucket: &str) -> Option<&Principal> {
@@ -79,13 +86,17 @@ impl AccessKeys {
     }
 
     /// The key of this id. One that the Coordinator told of is refused if its tenant would share buckets with one that
-    /// is configured.
+    /// is configured, or if it is one of the gateway's own.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<Arc<AccessKey>> {
         if let Some(key) = self.configured.by_id.get(id) {
             return Some(Arc::clone(key));
         }
         let key = self.told.find(id)?;
+        if self.reserved.iter().any(|own| own == id) {
+            tracing::warn!(tenant = %key.principal.tenant, access_key = id, "refused: the gateway's own access key at the store");
+            return None;
+        }
         if let Some(other) = self.configured.overlapping(&key.principal) {
             tracing::warn!(tenant = %key.principal.tenant, %other, "refused: its bucket_prefix overlaps that of a configured tenant");
             return None;
@@ -218,6 +229,7 @@ impl LiveAccessKeys {
             configured: Arc::clone(&configured),
             public_buckets: Arc::clone(&public_buckets),
             told: Arc::clone(&now.told),
+            reserved: Arc::clone(&now.reserved),
         });
     }
 

@@ -28,6 +28,7 @@ use super::{
     tls,
     ttlv::HEADER_BYTES,
 };
+use crate::outbound::tunnelled;
 
 /// How connections are made.
 #[derive(Debug)]
@@ -66,6 +67,18 @@ impl Connector {
             Some(given) => given.clone(),
             None => tls::server_name(address.host.as_str()).map_err(|error| error.to_string())?,
         };
+        match timeout(self.timeout, tunnelled(address.host.as_str(), address.port)).await {
+            Ok(None) => {}
+            Ok(Some(tunnel)) => {
+                let handshake = async { self.secured(tunnel?, server_name).await };
+                return match timeout(self.timeout, handshake).await {
+                    Ok(Ok(stream)) => Ok(Connection::new(stream, name)),
+                    Ok(Err(error)) => Err(format!("{name} (through the proxy): {error}")),
+                    Err(_) => Err(format!("{name} (through the proxy): not connected within {:?}", self.timeout)),
+                };
+            }
+            Err(_) => return Err(format!("{name}: the proxy makes no tunnel within {:?}", self.timeout)),
+        }
         let targets = match timeout(self.timeout, lookup_host((address.host.as_str(), address.port))).await {
             Ok(Ok(targets)) => targets.take(TARGETS_MAX).collect::<Vec<_>>(),
             Ok(Err(error)) => return Err(format!("{name}: {error}")),
@@ -89,6 +102,10 @@ impl Connector {
     ) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(target).await?;
         stream.set_nodelay(true)?;
+        self.secured(stream, server_name).await
+    }
+
+    async fn secured(&self, stream: TcpStream, server_name: ServerName<'static>) -> io::Result<TlsStream<TcpStream>> {
         TlsConnector::from(Arc::clone(&self.tls)).connect(server_name, stream).await
     }
 }

@@ -39,6 +39,7 @@ use tracing_subscriber::{Layer, Registry};
 use zeroize::Zeroizing;
 
 use super::request::Ended;
+use crate::outbound::Outbound;
 
 /// The target of spans that are made for traces alone; log lines never show it.
 pub const TARGET: &str = "sealgate_trace";
@@ -202,7 +203,7 @@ pub fn record(span: &Span, ended: &Ended) {
 /// The way to the collector: the TLS and HTTP that everything else here uses.
 #[derive(Clone)]
 struct Collector {
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Client<HttpsConnector<Outbound<HttpConnector>>, Full<Bytes>>,
     token_file: Option<PathBuf>,
     runtime: Handle,
     /// the last batch was not taken, which was told
@@ -219,8 +220,11 @@ impl Collector {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(EXPORT_TIMEOUT));
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(Outbound::new(tcp));
         Ok(Self {
             http: Client::builder(TokioExecutor::new()).build(connector),
             token_file: settings.token_file.clone(),

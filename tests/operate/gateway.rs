@@ -73,6 +73,13 @@ impl Gateway {
         Self { folder, process, s3, admin }
     }
 
+    /// Over files that are there, with this in the environment.
+    pub(crate) fn start_knowing(folder: TempDir, variable: (&str, &str)) -> Self {
+        let mut command = program(folder.path(), &["serve"]);
+        let (process, s3, admin) = launched(command.env(variable.0, variable.1), folder.path());
+        Self { folder, process, s3, admin }
+    }
+
     /// Where its files are.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -123,8 +130,12 @@ impl Drop for Gateway {
 
 /// Starts the program; gives where it listens, as it prints it.
 pub(crate) fn launch(folder: &Path, arguments: &[&str]) -> (Child, SocketAddr, SocketAddr) {
+    launched(program(folder, &["serve"]).args(arguments), folder)
+}
+
+fn launched(command: &mut Command, folder: &Path) -> (Child, SocketAddr, SocketAddr) {
     let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
-    let mut process = program(folder, &["serve"]).args(arguments).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let Some(Ok(line)) = lines.next() else {
         let status = process.wait().unwrap();

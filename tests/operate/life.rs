@@ -99,6 +99,22 @@ fn sighup_reads_the_configuration_again_and_a_mistake_changes_nothing() {
     gateway.s3("GET", "/", b"").succeeds();
 }
 
+#[test]
+fn a_standby_serves_what_comes_and_is_not_ready_until_it_is_made_active() {
+    let gateway = Gateway::start(&json!({"cluster": {"standby": true}}));
+    let ready = || (gateway.ask("/health/ready"), Request::new("GET", "/_/health").send(gateway.s3));
+    let (admin, s3) = ready();
+    assert_eq!((admin.status, admin.text(), s3.status), (503, "standby".to_owned(), 503));
+    assert_eq!((gateway.ask("/health/startup").status, gateway.ask("/health/live").status), (200, 200));
+    gateway.s3("PUT", "/bucket", b"").succeeds();
+    let file = gateway.path("application.json");
+    let active = std::fs::read_to_string(&file).unwrap().replace("\"standby\":true", "\"standby\":false");
+    std::fs::write(&file, active).unwrap();
+    gateway.signal("HUP");
+    while gateway.ask("/health/ready").status != 200 {}
+    assert_eq!(ready().1.status, 200);
+}
+
 /// Needs root: a user is taken on, and a mount namespace made.
 #[test]
 fn it_runs_as_any_user_on_a_read_only_root_and_cannot_be_dumped() {

@@ -55,6 +55,12 @@ fn both_ports_speak_tls_1_2_and_1_3_and_nothing_older() {
     let gateway = Gateway::start(&config);
     assert!(ask(gateway.s3, "/_/health", "").starts_with("TLSv1.3 200 ok"));
     assert!(ask(gateway.admin, "/health/live", "").starts_with("TLSv1.3 200 ok"));
+    let shown = ask(
+        gateway.admin,
+        "/health/live",
+        "http.client.HTTPResponse.read = lambda answer: str(answer.headers).encode()",
+    );
+    assert!(shown.contains("strict-transport-security: max-age=31536000"), "{shown}");
     let old = "context.maximum_version = ssl.TLSVersion.TLSv1_2";
     assert!(ask(gateway.s3, "/_/health", old).starts_with("TLSv1.2 200 ok"));
     let older = "context.set_ciphers('ALL:@SECLEVEL=0')\ncontext.minimum_version = ssl.TLSVersion.TLSv1\ncontext.maximum_version = ssl.TLSVersion.TLSv1_1";

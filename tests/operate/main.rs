@@ -27,6 +27,7 @@ mod life;
 mod listeners;
 mod page;
 mod promtool;
+mod proxied;
 mod runbook;
 mod secrets;
 mod telemetry;

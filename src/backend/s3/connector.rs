@@ -15,9 +15,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::settings::{S3Settings, Timeouts};
+use crate::outbound::{Outbound, is_below_localhost};
 
 /// What makes connections.
-pub(super) type Connector = HttpsConnector<HttpConnector<Resolver>>;
+pub(super) type Connector = HttpsConnector<Outbound<HttpConnector<Resolver>>>;
 
 /// The connections cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +50,11 @@ pub(super) fn connector(settings: &S3Settings) -> Result<Connector, ConnectorErr
         .with_root_certificates(roots)
         .with_no_client_auth();
     let tcp = tcp(&settings.timeouts);
-    Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp))
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(Outbound::new(tcp)))
 }
 
 fn tcp(timeouts: &Timeouts) -> HttpConnector<Resolver> {
@@ -75,7 +80,7 @@ impl tower_service::Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        if is_loopback(name.as_str()) {
+        if is_below_localhost(name.as_str()) {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             return Box::pin(std::future::ready(Ok(vec![address].into_iter())));
         }
@@ -83,14 +88,6 @@ impl tower_service::Service<Name> for Resolver {
         Box::pin(async move { Ok(asked.await?.collect::<Vec<_>>().into_iter()) })
     }
 }
-
-fn is_loopback(name: &str) -> bool {
-    let name = name.trim_end_matches('.');
-    let end = name.len().checked_sub(LOCALHOST.len()).and_then(|at| name.get(at..));
-    end.is_some_and(|end| end.eq_ignore_ascii_case(LOCALHOST))
-}
-
-const LOCALHOST: &str = ".localhost";
 
 fn authorities(file: Option<&Path>) -> Result<RootCertStore, ConnectorError> {
     let mut roots = RootCertStore::empty();
@@ -107,23 +104,4 @@ fn authorities(file: Option<&Path>) -> Result<RootCertStore, ConnectorError> {
         roots.add_parsable_certificates(found.certs);
     }
     if roots.is_empty() { Err(ConnectorError::NoAuthority) } else { Ok(roots) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_loopback;
-
-    #[test]
-    fn only_names_under_localhost_are_loopback() {
-        for (name, is) in [
-            ("bucket.localhost", true),
-            ("a.b.LOCALHOST.", true),
-            ("localhost", false),
-            ("notlocalhost", false),
-            ("localhost.example", false),
-            ("ü", false),
-        ] {
-            assert_eq!(is_loopback(name), is, "{name}");
-        }
-    }
 }

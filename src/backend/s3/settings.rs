@@ -36,6 +36,17 @@ pub struct S3Settings {
     pub features: KnownFeatures,
 }
 
+impl S3Settings {
+    /// The ids of the access keys that are signed with, but for ambient ones, which change.
+    pub fn access_key_ids(&self) -> impl Iterator<Item = &str> {
+        let own = match &self.credentials {
+            CredentialsFrom::Configuration(credentials) => Some(credentials),
+            CredentialsFrom::Ambient => None,
+        };
+        own.into_iter().chain(self.tenants.iter().map(|tenant| &tenant.credentials)).map(Credentials::access_key_id)
+    }
+}
+
 /// Where a store listens and how buckets are named there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {

@@ -26,6 +26,20 @@ fn two_keys_of_one_id_are_refused_by_name() {
 }
 
 #[test]
+fn the_gateways_own_keys_let_nobody_in() {
+    let mut keys = AccessKeys::default();
+    keys.reserve(["OWN"]);
+    let live = LiveAccessKeys::new(keys);
+    let mut told = ToldAccessKeys::default();
+    told.set(&TenantId::default_tenant(), &BucketPrefix::empty(), vec![key("OWN"), key("AKIA1")]);
+    live.tell(told);
+    live.replace(AccessKeys::new([key("AKIA2")]).unwrap());
+    for (id, is_found) in [("OWN", false), ("AKIA1", true), ("AKIA2", true)] {
+        assert_eq!(live.snapshot().find(id).is_some(), is_found, "{id}");
+    }
+}
+
+#[test]
 fn a_key_without_conditions_admits_anyone_at_any_time() {
     assert_eq!(key("k").admits(at(0), None), Ok(()));
 }

@@ -26,12 +26,13 @@ use super::CoordinatorSettings;
 use super::error::CoordinatorError;
 use crate::coordinator_api::NDJSON;
 use crate::keys::calls::{Asked, COORDINATOR, Outcome, TRACE_PARENT};
+use crate::outbound::Outbound;
 
 /// Sends requests.
 pub(super) struct Transport {
     settings: CoordinatorSettings,
     base: String,
-    http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: HttpClient<HttpsConnector<Outbound<HttpConnector>>, Full<Bytes>>,
     /// of the TLS files
     digest: [u8; 32],
 }
@@ -74,7 +75,7 @@ impl Transport {
             .with_tls_config(files.tls()?)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(connector);
+            .wrap_connector(Outbound::new(connector));
         let http = HttpClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_MAX)
