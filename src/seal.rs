@@ -17,6 +17,7 @@
 mod attributes;
 mod binding;
 mod completion;
+mod counter;
 mod envelope;
 mod error;
 pub mod geometry;

@@ -3,18 +3,14 @@
 //! ECIES over X25519, HKDF-SHA-256 and HMAC-SHA-256; layout and derivation in `SPEC.md`. An [`Envelope`] is always well
 //! formed; whether it is genuine is known once [`Envelope::open`] has checked its tag (F-3).
 
-use aes::Aes256;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ctr::{
-    Ctr128BE,
-    cipher::{KeyIvInit, StreamCipher},
-};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{
-    Binding, KeyId, ObjectId, ObjectSecret, OpenError, SealError, TenantKey, random, secret::expand, x25519::KeyPair,
+    Binding, KeyId, ObjectId, ObjectSecret, OpenError, SealError, TenantKey, counter::CounterMode, random,
+    secret::expand, x25519::KeyPair,
 };
 
 /// Whether the body is one stream or parts.
@@ -228,7 +224,7 @@ impl Agreement {
     /// XORs with the wrap key's stream; its own inverse.
     fn wrap(&self, secret: &[u8; 32]) -> Zeroizing<[u8; 32]> {
         let mut wrapped = Zeroizing::new(*secret);
-        Ctr128BE::<Aes256>::new(self.key(1).into(), &[0; 16].into()).apply_keystream(wrapped.as_mut_slice());
+        CounterMode::new(self.key(1)).apply([0; 16], 0, wrapped.as_mut_slice());
         wrapped
     }
 

@@ -6,19 +6,15 @@
 //! ranges, records and attributes are framings of these two. Source:
 //! <https://developers.google.com/tink/streaming-aead/aes_ctr_hmac_streaming>.
 
-use aes::Aes256;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::BytesMut;
-use ctr::{
-    Ctr128BE,
-    cipher::{KeyIvInit, StreamCipher, StreamCipherSeek},
-};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{
     ObjectSecret, OpenError, SealError,
+    counter::CounterMode,
     geometry::{LengthError, PlainRange, StreamLayout},
     random,
     secret::expand,
@@ -113,7 +109,7 @@ impl StreamSealer {
                 self.segment_left = self.layout.segment_plain_bytes(self.index);
             }
             let (now, later) = split_at_most(plain, self.segment_left);
-            self.segment.seal(now, out);
+            self.segment.seal(&self.keys.cipher, now, out);
             self.segment_left -= now.len() as u64;
             plain = later;
         }
@@ -215,7 +211,7 @@ impl StreamOpener {
             None => self.begin().ok_or(fails)?,
         };
         let (ciphertext, later) = split_at_most(sealed, begun.ciphertext_left);
-        begun.take(ciphertext, &mut self.withheld);
+        begun.take(&self.keys.cipher, ciphertext, &mut self.withheld);
         let missing = &mut begun.tag[begun.tag_bytes..];
         let (tag, later) = later.split_at(missing.len().min(later.len()));
         missing[..tag.len()].copy_from_slice(tag);
@@ -240,7 +236,7 @@ impl StreamOpener {
         let mut segment = self.keys.segment(self.next, self.is_at_last());
         let ciphertext = self.layout.segment_plain_bytes(self.next);
         let skip = self.skip.min(ciphertext);
-        segment.cipher.try_seek(skip).ok()?;
+        segment.offset = skip;
         let wanted = usize::try_from(self.give.min(ciphertext - skip)).ok()?;
         self.withheld.reserve(wanted);
         let (tag, tag_bytes) = ([0; TAG_BYTES], 0);
@@ -250,7 +246,7 @@ impl StreamOpener {
 
 impl Begun {
     /// Takes ciphertext of the segment into its tag, and decrypts what was asked for of it.
-    fn take(&mut self, ciphertext: &[u8], withheld: &mut BytesMut) {
+    fn take(&mut self, cipher: &CounterMode, ciphertext: &[u8], withheld: &mut BytesMut) {
         self.ciphertext_left -= ciphertext.len() as u64;
         for block in ciphertext.chunks(BLOCK_BYTES) {
             self.segment.mac.update(block);
@@ -258,14 +254,14 @@ impl Begun {
             let (wanted, _) = split_at_most(wanted, self.give);
             self.skip -= skipped.len() as u64;
             self.give -= wanted.len() as u64;
-            self.segment.crypt(wanted, withheld);
+            self.segment.crypt(cipher, wanted, withheld);
         }
     }
 }
 
 /// The keys of one stream.
 struct StreamKeys {
-    aes_key: Zeroizing<[u8; 32]>,
+    cipher: CounterMode,
     /// keyed once; each segment starts from a clone
     mac: Hmac<Sha256>,
     nonce_prefix: [u8; 7],
@@ -280,7 +276,8 @@ impl StreamKeys {
         aes_key.copy_from_slice(&okm[..32]);
         let mut nonce_prefix = [0; 7];
         nonce_prefix.copy_from_slice(&header.0[33..]);
-        Self { aes_key, mac: Hmac::new_from_slice(&okm[32..]).expect("any length"), nonce_prefix }
+        let cipher = CounterMode::new(&aes_key);
+        Self { cipher, mac: Hmac::new_from_slice(&okm[32..]).expect("any length"), nonce_prefix }
     }
 
     fn segment(&self, index: u32, last: bool) -> Segment {
@@ -288,31 +285,33 @@ impl StreamKeys {
         nonce[..7].copy_from_slice(&self.nonce_prefix);
         nonce[7..11].copy_from_slice(&index.to_be_bytes());
         nonce[11] = u8::from(last);
-        let cipher = Ctr128BE::<Aes256>::new((&*self.aes_key).into(), &nonce.into());
-        Segment { cipher, mac: self.mac.clone().chain_update(nonce) }
+        Segment { nonce, offset: 0, mac: self.mac.clone().chain_update(nonce) }
     }
 }
 
 /// One segment under way.
 struct Segment {
-    cipher: Ctr128BE<Aes256>,
+    nonce: [u8; 16],
+    /// of the next byte to encrypt or decrypt
+    offset: u64,
     mac: Hmac<Sha256>,
 }
 
 impl Segment {
-    fn seal(&mut self, plain: &[u8], out: &mut BytesMut) {
+    fn seal(&mut self, cipher: &CounterMode, plain: &[u8], out: &mut BytesMut) {
         for block in plain.chunks(BLOCK_BYTES) {
             let at = out.len();
-            self.crypt(block, out);
+            self.crypt(cipher, block, out);
             self.mac.update(&out[at..]);
         }
     }
 
     /// Encrypts or decrypts: the same in counter mode.
-    fn crypt(&mut self, bytes: &[u8], out: &mut BytesMut) {
+    fn crypt(&mut self, cipher: &CounterMode, bytes: &[u8], out: &mut BytesMut) {
         let at = out.len();
-        out.resize(at + bytes.len(), 0);
-        self.cipher.apply_keystream_b2b(bytes, &mut out[at..]);
+        out.extend_from_slice(bytes);
+        cipher.apply(self.nonce, self.offset, &mut out[at..]);
+        self.offset += bytes.len() as u64;
     }
 
     fn end(self, out: &mut BytesMut) {
