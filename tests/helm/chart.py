@@ -5,8 +5,10 @@ AssertionError with the values that were given.
 """
 import itertools
 import json
+import os
 import pathlib
 import re
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -66,9 +68,12 @@ def pods_are_restricted():
         assert ("runAsUser" in spec["securityContext"]) == (name != "openshift"), name
         for field in ("hostNetwork", "hostPID", "hostIPC"):
             assert field not in spec
-        own = container(objects)["securityContext"]
-        assert own["allowPrivilegeEscalation"] is False and own["readOnlyRootFilesystem"] is True
-        assert own["capabilities"] == {"drop": ["ALL"]}
+        own = [container(objects), *objects["Pod", "demo-sealgate-test"]["spec"]["containers"],
+               *(one for one in spec.get("initContainers", []) if one["name"] == "certificate")]
+        for one in own:
+            context = one["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False and context["readOnlyRootFilesystem"] is True, one
+            assert context["capabilities"] == {"drop": ["ALL"]} and context["runAsNonRoot"] is True, one
         assert spec["enableServiceLinks"] is False
         assert spec["automountServiceAccountToken"] == (name in ("account",))
         kinds = {kind for kind, _ in objects}
@@ -88,6 +93,33 @@ def what_is_mounted_is_a_folder():
         secret = of["customer-fragments"]["secret"]
         assert secret["secretName"] == "gateway-customer-fragments"
         assert secret["items"] == [{"key": "customer-fragments", "path": "customer_fragments.json"}]
+
+
+def pods_make_certificates_for_development():
+    objects = render(TOGGLES["self-signed"])
+    maker, = pod(objects)["spec"]["initContainers"]
+    volumes = {volume["name"]: volume for volume in pod(objects)["spec"]["volumes"]}
+    assert volumes["tls"] == {"name": "tls", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}, volumes["tls"]
+    assert maker["volumeMounts"] == [{"name": "tls", "mountPath": "/opt/tls"}]
+    mounts = {mount["name"]: mount for mount in container(objects)["volumeMounts"]}
+    assert mounts["tls"] == {"name": "tls", "mountPath": "/opt/tls", "readOnly": True}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [part.replace("/opt/tls", folder) for part in maker["command"] + maker["args"]]
+        subprocess.run(command, check=True, capture_output=True)
+        # as the kubelet does when it starts a pod's containers anew
+        subprocess.run(command, check=True, capture_output=True)
+        files = {"cert": f"{folder}/tls.crt", "key": f"{folder}/tls.key"}
+        assert application(objects)["listen"]["tls"] == {kind: file.replace(folder, "/opt/tls")
+                                                         for kind, file in files.items()}
+        assert os.stat(files["key"]).st_mode & 0o077 == 0
+        # refused if key and certificate are not of each other
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(files["cert"], files["key"])
+        for host in ("demo-sealgate", "demo-sealgate.storage.svc", "demo-sealgate-admin.storage.svc"):
+            said = subprocess.run(["openssl", "x509", "-in", files["cert"], "-noout", "-checkhost", host],
+                                  check=True, capture_output=True, text=True).stdout
+            assert "does match" in said, said
+    own = render(merged(TOGGLES["self-signed"], {"initContainers": [{"name": "wait", "image": "busybox:1.36"}]}))
+    assert [one["name"] for one in pod(own)["spec"]["initContainers"]] == ["certificate", "wait"]
 
 
 def existing_objects_are_used_and_not_written():
@@ -212,6 +244,10 @@ def wrong_values_are_refused_in_plain_words():
         ({"sizing": {"preset": "3k"}}, "preset"),
         ({"tls": {"allowPlainHttp": False}}, "allowPlainHttp"),
         ({"tls": {"enabled": True, "certManager": {"enabled": True}}}, "issuerRef"),
+        (merged(TOGGLES["self-signed"], TOGGLES["tls"]), "set one of tls.selfSigned.enabled"),
+        (merged(TOGGLES["self-signed"], TOGGLES["issued"]), "set one of tls.selfSigned.enabled"),
+        (merged(TOGGLES["self-signed"], {"tls": {"clientCertificates": True}}), "tls.selfSigned has none"),
+        (merged(TOGGLES["self-signed"], TOGGLES["monitor"]), "set serviceMonitor.insecureSkipVerify"),
         ({"secretConfig": {"a": 1}, "existingSecret": "b"}, "either existingSecret or secretConfig"),
         ({"autoscaling": {"enabled": True, "minReplicas": 5, "maxReplicas": 2}}, "minReplicas"),
     ]
@@ -234,7 +270,8 @@ def notes_warn():
         assert done.returncode == 0, done.stderr
         return done.stdout.split("NOTES:")[1]
     assert "TLS is off" in notes({}) and "one replica" not in notes({}) and "still the example" in notes({})
-    assert "TLS is off" not in notes(TOGGLES["tls"])
+    assert "TLS is off" not in notes(TOGGLES["tls"]) and "nobody can verify" not in notes(TOGGLES["tls"])
+    assert "nobody can verify" in notes(TOGGLES["self-signed"])
     assert "one replica" in notes(LOCAL) and "go with the pod" in notes(LOCAL)
     assert "in clear" in notes(TOGGLES["inline"])
     insecure = {"config": {"crypto": {"kms_config": {"tls": {"insecure_skip_verify": True}}}}}

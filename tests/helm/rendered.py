@@ -24,6 +24,7 @@ TOGGLES = {
     "route": {"httpRoute": {"enabled": True}},
     "tls": {"tls": {"enabled": True, "existingSecret": "certificate", "clientCertificates": True}},
     "issued": {"tls": {"enabled": True, "certManager": {"enabled": True, "issuerRef": {"name": "ca"}}}},
+    "self-signed": {"tls": {"enabled": True, "selfSigned": {"enabled": True}}},
     "fragments": {"crypto": {"customerFragmentsExistingSecret": "gateway-customer-fragments"}},
     "fragments-global": {"globalConfig": {"customerFragmentsExistingSecret": "gateway-customer-fragments"}},
     "openshift": {"openshift": {"enabled": True}},
@@ -54,7 +55,7 @@ TOGGLES = {
     **{f"size-{size}": {"sizing": {"preset": size}}
        for size in "production 1k 10k 20k 30k 50k 100k 500k 1m 2m".split()},
 }
-ALONE = {"local", "volume", "existing", "issued", "openshift", "account"}
+ALONE = {"local", "volume", "existing", "issued", "self-signed", "openshift", "account"}
 
 
 def merged(*parts):

@@ -83,6 +83,62 @@ annotations:
 {{- default (printf "%s-tls" (include "sealgate.fullname" .)) .Values.tls.existingSecret }}
 {{- end }}
 
+{{- define "sealgate.isSelfSigned" -}}
+{{- if and .Values.tls.enabled .Values.tls.selfSigned.enabled }}true{{ end }}
+{{- end }}
+
+{{/* The names of the Services, for certificates. */}}
+{{- define "sealgate.tlsNames" -}}
+{{- $name := include "sealgate.fullname" . }}
+- {{ $name }}
+- {{ $name }}.{{ .Release.Namespace }}.svc
+- {{ $name }}-admin.{{ .Release.Namespace }}.svc
+{{- end }}
+
+{{/* What no container may do. */}}
+{{- define "sealgate.restricted" -}}
+allowPrivilegeEscalation: false
+privileged: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{/* Makes the certificate of a pod: key and certificate lie where a Secret of type kubernetes.io/tls has them. */}}
+{{- define "sealgate.selfSigned" -}}
+- name: certificate
+  image: {{ .Values.tls.selfSigned.image | quote }}
+  command: [openssl]
+  args:
+    - req
+    - -x509
+    - -newkey
+    - ec
+    - -pkeyopt
+    - ec_paramgen_curve:P-256
+    - -noenc
+    - -days
+    - "365"
+    - -subj
+    - /CN={{ include "sealgate.fullname" . }}
+    - -addext
+    - subjectAltName=DNS:{{ include "sealgate.tlsNames" . | fromYamlArray | join ",DNS:" }}
+    - -keyout
+    - /opt/tls/tls.key
+    - -out
+    - /opt/tls/tls.crt
+  resources:
+    requests: { cpu: 10m, memory: 16Mi }
+    limits: { memory: 64Mi }
+  securityContext:
+    {{- include "sealgate.restricted" . | nindent 4 }}
+  volumeMounts:
+    - { name: tls, mountPath: /opt/tls }
+{{- end }}
+
 {{- define "sealgate.scheme" -}}
 {{- ternary "https" "http" .Values.tls.enabled }}
 {{- end }}
@@ -172,6 +228,17 @@ limits:
 {{- end }}
 {{- if and .Values.tls.certManager.enabled (not .Values.tls.certManager.issuerRef.name) }}
 {{- fail "tls.certManager.enabled needs tls.certManager.issuerRef.name" }}
+{{- end }}
+{{- if include "sealgate.isSelfSigned" . }}
+{{- if or .Values.tls.existingSecret .Values.tls.certManager.enabled }}
+{{- fail "set one of tls.selfSigned.enabled, tls.existingSecret and tls.certManager.enabled" }}
+{{- end }}
+{{- if .Values.tls.clientCertificates }}
+{{- fail "tls.clientCertificates needs a Secret with the authorities: tls.selfSigned has none" }}
+{{- end }}
+{{- if and .Values.serviceMonitor.enabled (not .Values.serviceMonitor.insecureSkipVerify) }}
+{{- fail "nobody can verify the certificates of tls.selfSigned: set serviceMonitor.insecureSkipVerify" }}
+{{- end }}
 {{- end }}
 {{- if and (eq (dig "crypto" "mode" "single-key" .Values.config) "local-multi-keys") (dig "crypto" "tenant_keys" "" .Values.config) }}
 {{- fail "config.crypto.tenant_keys are secrets: put them into the Secret" }}
