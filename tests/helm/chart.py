@@ -23,7 +23,7 @@ from rendered import (CHART, HELM3, HELM4, HELMS, LOCAL, TOGGLES, all_values, ap
 
 PROMTOOL, METRICS, CHECK = sys.argv[4:7]
 KUBERNETES = ["1.25.0", "1.29.0", "1.31.0", "1.35.0", "1.37.0"]
-NOT_OF_KUBERNETES = {"ServiceMonitor", "PrometheusRule", "HTTPRoute", "Certificate"}
+NOT_OF_KUBERNETES = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "HTTPRoute", "Certificate"}
 TENANT = "67f1adf3-08e5-4eea-94e3-e611f263c87b"
 
 
@@ -248,6 +248,9 @@ def wrong_values_are_refused_in_plain_words():
         (merged(TOGGLES["self-signed"], TOGGLES["issued"]), "set one of tls.selfSigned.enabled"),
         (merged(TOGGLES["self-signed"], {"tls": {"clientCertificates": True}}), "tls.selfSigned has none"),
         (merged(TOGGLES["self-signed"], TOGGLES["monitor"]), "set serviceMonitor.insecureSkipVerify"),
+        (merged(TOGGLES["self-signed"], TOGGLES["pod-monitor"]), "set podMonitor.insecureSkipVerify"),
+        (merged(TOGGLES["monitor"], {"podMonitor": {"enabled": True}}), "scraped twice"),
+        (merged(TOGGLES["monitor"], {"adminService": {"enabled": False}}), "adminService.enabled"),
         ({"secretConfig": {"a": 1}, "existingSecret": "b"}, "either existingSecret or secretConfig"),
         ({"autoscaling": {"enabled": True, "minReplicas": 5, "maxReplicas": 2}}, "minReplicas"),
     ]
@@ -319,6 +322,40 @@ def values_of_released_versions_render_and_what_cannot_change_does_not():
         assert objects["Service", "demo-sealgate"]["spec"]["selector"] == labels
     claim = render(TOGGLES["volume"])["PersistentVolumeClaim", "demo-sealgate-data"]["spec"]
     assert claim["accessModes"] == ["ReadWriteOnce"], claim
+
+
+def both_monitors_scrape_the_same_way():
+    settings = {"enabled": True, "labels": {"release": "p"}, "interval": "15s", "scrapeTimeout": "5s",
+                "metricsSecret": {"name": "scrape"}, "relabelings": [{"action": "labeldrop", "regex": "pod"}],
+                "metricRelabelings": [{"action": "drop", "regex": "a", "sourceLabels": ["b"]}]}
+    insecure = {"insecureSkipVerify": True}
+    for values, tls in (({}, None),
+                        (TOGGLES["tls"], {"serverName": "demo-sealgate-admin.storage.svc",
+                                          "ca": {"secret": {"name": "certificate", "key": "ca.crt"}}}),
+                        (TOGGLES["self-signed"], insecure)):
+        own = {**settings, **(insecure if tls == insecure else {})}
+        service = render(merged(values, {"serviceMonitor": own}))["ServiceMonitor", "demo-sealgate"]
+        pods = render(merged(values, {"podMonitor": own}))["PodMonitor", "demo-sealgate"]
+        assert service["metadata"] == pods["metadata"] and pods["metadata"]["labels"]["release"] == "p"
+        endpoint, = service["spec"]["endpoints"]
+        assert [endpoint] == pods["spec"]["podMetricsEndpoints"]
+        expected = {"port": "admin", "path": "/metrics", "scheme": "https" if tls else "http", "interval": "15s",
+                    "scrapeTimeout": "5s", "relabelings": own["relabelings"],
+                    "metricRelabelings": own["metricRelabelings"],
+                    "authorization": {"type": "Bearer", "credentials": {"name": "scrape",
+                                                                        "key": "metrics-secret-header-value"}},
+                    **({"tlsConfig": tls} if tls else {})}
+        assert endpoint == expected, endpoint
+    objects = render(TOGGLES["pod-monitor"])
+    monitor = objects["PodMonitor", "demo-sealgate"]["spec"]
+    labels = pod(objects)["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= labels.items() and monitor["jobLabel"] in labels
+    assert monitor["podMetricsEndpoints"][0]["port"] in {port["name"] for port in container(objects)["ports"]}
+    assert ("Service", "demo-sealgate-admin") not in objects
+    service = render(TOGGLES["monitor"])
+    selector = service["ServiceMonitor", "demo-sealgate"]["spec"]["selector"]["matchLabels"].items()
+    assert [name for (kind, name), item in service.items() if kind == "Service"
+            and selector <= item["metadata"]["labels"].items()] == ["demo-sealgate-admin"]
 
 
 def names_of_metrics(text):

@@ -70,6 +70,7 @@ checks! {
     the_test_pod_is_one_of_helm_test
     the_readme_is_made_of_the_values
     values_of_released_versions_render_and_what_cannot_change_does_not
+    both_monitors_scrape_the_same_way
     alerts_are_sound
     the_dashboard_shows_metrics_that_exist
 }

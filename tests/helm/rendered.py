@@ -18,6 +18,7 @@ TOGGLES = {
     "policy": {"networkPolicy": {"enabled": True}},
     "monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"},
                                    "metricsSecret": {"name": "scrape"}}},
+    "pod-monitor": {"podMonitor": {"enabled": True, "labels": {"release": "p"}}, "adminService": {"enabled": False}},
     "rules": {"prometheusRule": {"enabled": True, "ruleLabels": {"team": "storage"}}},
     "dashboard": {"dashboard": {"enabled": True}},
     "ingress": {"ingress": {"enabled": True, "className": "nginx"}},
@@ -55,7 +56,7 @@ TOGGLES = {
     **{f"size-{size}": {"sizing": {"preset": size}}
        for size in "production 1k 10k 20k 30k 50k 100k 500k 1m 2m".split()},
 }
-ALONE = {"local", "volume", "existing", "issued", "self-signed", "openshift", "account"}
+ALONE = {"local", "volume", "existing", "issued", "self-signed", "pod-monitor", "openshift", "account"}
 
 
 def merged(*parts):

@@ -34,7 +34,7 @@ app.kubernetes.io/part-of: sealgate
 {{/* name, namespace, labels and annotations of an object: (list context suffix annotations labels) */}}
 {{- define "sealgate.metadata" -}}
 {{- $context := index . 0 }}
-{{- $annotations := merge (dict) (default (dict) (index . 2)) $context.Values.commonAnnotations }}
+{{- $annotations := merge (dict) (default (dict) (index . 2)) $context.Values.commonAnnotations -}}
 name: {{ include "sealgate.fullname" $context }}{{ index . 1 }}
 namespace: {{ $context.Release.Namespace }}
 labels:
@@ -181,6 +181,46 @@ seccompProfile:
 {{- set $parts "mode" (dig "crypto" "mode" "" $config) | toJson | sha256sum }}
 {{- end }}
 
+{{/* How metrics are scraped: (list context monitor) */}}
+{{- define "sealgate.endpoint" -}}
+{{- $context := index . 0 }}
+{{- $monitor := index . 1 }}
+port: admin
+path: /metrics
+scheme: {{ include "sealgate.scheme" $context }}
+interval: {{ $monitor.interval }}
+scrapeTimeout: {{ $monitor.scrapeTimeout }}
+{{- with $monitor.metricsSecret }}
+{{- if .name }}
+authorization:
+  type: Bearer
+  credentials:
+    name: {{ .name }}
+    key: {{ .key }}
+{{- end }}
+{{- end }}
+{{- if $context.Values.tls.enabled }}
+tlsConfig:
+  {{- if $monitor.insecureSkipVerify }}
+  insecureSkipVerify: true
+  {{- else }}
+  serverName: {{ include "sealgate.fullname" $context }}-admin.{{ $context.Release.Namespace }}.svc
+  ca:
+    secret:
+      name: {{ include "sealgate.tlsSecret" $context }}
+      key: ca.crt
+  {{- end }}
+{{- end }}
+{{- with $monitor.relabelings }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $monitor.metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* Tokens of the account for others than Kubernetes. */}}
 {{- define "sealgate.tokens" -}}
 {{- $tokens := .Values.serviceAccount.tokens }}
@@ -236,9 +276,18 @@ limits:
 {{- if .Values.tls.clientCertificates }}
 {{- fail "tls.clientCertificates needs a Secret with the authorities: tls.selfSigned has none" }}
 {{- end }}
-{{- if and .Values.serviceMonitor.enabled (not .Values.serviceMonitor.insecureSkipVerify) }}
-{{- fail "nobody can verify the certificates of tls.selfSigned: set serviceMonitor.insecureSkipVerify" }}
+{{- range $name := list "serviceMonitor" "podMonitor" }}
+{{- $monitor := get $.Values $name }}
+{{- if and $monitor.enabled (not $monitor.insecureSkipVerify) }}
+{{- fail (printf "nobody can verify the certificates of tls.selfSigned: set %s.insecureSkipVerify" $name) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
+{{- fail "serviceMonitor and podMonitor would have every pod scraped twice: enable one" }}
+{{- end }}
+{{- if and .Values.serviceMonitor.enabled (not .Values.adminService.enabled) }}
+{{- fail "serviceMonitor finds pods by adminService.enabled: enable it, or podMonitor" }}
 {{- end }}
 {{- if and (eq (dig "crypto" "mode" "single-key" .Values.config) "local-multi-keys") (dig "crypto" "tenant_keys" "" .Values.config) }}
 {{- fail "config.crypto.tenant_keys are secrets: put them into the Secret" }}
