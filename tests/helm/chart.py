@@ -3,6 +3,7 @@
 METRICS is the file of the names of all metrics, one a line. Each CHECK is a function below; what does not hold is an
 AssertionError with the values that were given.
 """
+import functools
 import itertools
 import json
 import os
@@ -168,6 +169,15 @@ def pods_roll_for_what_counts_after_a_restart_only():
     assert "checksum/config" not in pod(render({}))["metadata"]["annotations"]
 
 
+def names_of_services_are_not_too_long():
+    for values in ({"fullnameOverride": "s" * 63}, {"nameOverride": "s" * 63}, {"nameOverride": "s" * 56 + "-gateway"}):
+        objects = render(values)
+        names = [name for kind, name in objects if kind == "Service"]
+        assert len(names) > 1 and all(re.fullmatch("[a-z]([a-z0-9-]{0,61}[a-z0-9])?", name) for name in names), names
+        labels = [item["metadata"]["labels"]["app.kubernetes.io/name"] for item in objects.values()]
+        assert all(len(label) <= 63 for label in labels) and len(set(labels)) == 2, labels
+
+
 def the_chart_says_what_it_is():
     chart = yaml.safe_load(open(f"{CHART}/Chart.yaml"))
     assert chart["apiVersion"] == "v2" and chart["kubeVersion"] and chart["maintainers"]
@@ -293,6 +303,13 @@ def the_test_pod_is_one_of_helm_test():
     item = render({})["Pod", "demo-sealgate-test"]
     assert item["metadata"]["annotations"]["helm.sh/hook"] == "test"
     assert len(item["spec"]["containers"]) == 1
+    # it would be an endpoint of the Service, counted by the budget, and kept from the gateway by the policy
+    selected = render(merged(TOGGLES["policy"], TOGGLES["budget"]))
+    for kind, where in (("Service", ["selector"]), ("NetworkPolicy", ["podSelector", "matchLabels"]),
+                        ("PodDisruptionBudget", ["selector", "matchLabels"])):
+        selector = functools.reduce(dict.get, where, selected[kind, "demo-sealgate"]["spec"])
+        assert selector.items() <= pod(selected)["metadata"]["labels"].items()
+        assert not selector.items() <= selected["Pod", "demo-sealgate-test"]["metadata"]["labels"].items(), kind
     for values in ({}, TOGGLES["tested"], merged(TOGGLES["tested"], TOGGLES["tls"])):
         for one in render(values)["Pod", "demo-sealgate-test"]["spec"]["containers"]:
             checked = subprocess.run(["sh", "-n", "-c", one["args"][0]], capture_output=True, text=True)

@@ -2,15 +2,16 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* At most 57 characters: names of Services end at 63, and the longest suffix of one is `-admin`. */}}
 {{- define "sealgate.fullname" -}}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | trunc 57 | trimSuffix "-" }}
 {{- else }}
 {{- $name := default .Chart.Name .Values.nameOverride }}
 {{- if contains $name .Release.Name }}
-{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- .Release.Name | trunc 57 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- printf "%s-%s" .Release.Name $name | trunc 57 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -29,6 +30,11 @@ app.kubernetes.io/part-of: sealgate
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* The pod of `helm test`, which is none of the gateway's: no Service, policy or budget may take it for one. */}}
+{{- define "sealgate.testLabels" -}}
+{{- include "sealgate.labels" . | fromYaml | merge (dict "app.kubernetes.io/name" (printf "%s-test" (include "sealgate.name" . | trunc 58))) | toYaml }}
 {{- end }}
 
 {{/* name, namespace, labels and annotations of an object: (list context suffix annotations labels) */}}
