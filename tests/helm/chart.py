@@ -134,7 +134,7 @@ def existing_objects_are_used_and_not_written():
 def the_free_map_becomes_json():
     config = {"crypto": {"mode": "local-multi-keys", "update_period": "1h"}, "cache": {"any": [1, True, None]},
               "limits": {"in_flight_requests_max": 2000000}, "listen": {"s3": "[::]:8000"}}
-    written = application(render({"config": config}))
+    written = application(render({"config": config, "existingSecret": "sealgate-secret"}))
     assert written["crypto"] == config["crypto"] and written["cache"] == {"any": [1, True, None]}, written
     assert written["limits"]["in_flight_requests_max"] == 2000000, "numbers stay numbers"
     assert written["listen"] == {"s3": "[::]:8000", "admin": "0.0.0.0:8001", "allow_plain_http": True}
@@ -161,7 +161,8 @@ def tokens_of_the_account_are_for_others_than_kubernetes():
 
 def pods_roll_for_what_counts_after_a_restart_only():
     def checksum(config):
-        return pod(render({"rollOnConfigChange": True, "config": config}))["metadata"]["annotations"]["checksum/config"]
+        values = {"rollOnConfigChange": True, "existingSecret": "sealgate-secret", "config": config}
+        return pod(render(values))["metadata"]["annotations"]["checksum/config"]
     before = checksum({})
     assert before == checksum({"crypto": {"snapshot_file": "/tmp/keys"}, "auth": {"allow_sigv2_presigned": True}})
     assert before != checksum({"backend": {"endpoint": "https://other"}})
@@ -209,6 +210,9 @@ def scaling_and_disruption():
     scaler = objects["HorizontalPodAutoscaler", "demo-sealgate"]
     assert scaler["apiVersion"] == "autoscaling/v2" and scaler["spec"]["behavior"]["scaleDown"]
     assert {metric["resource"]["name"] for metric in scaler["spec"]["metrics"]} == {"cpu", "memory"}
+    only = render(merged(TOGGLES["autoscaling"], {"resources": {"limits": {"memory": "1Gi"}},
+                                                  "autoscaling": {"targetCPUUtilizationPercentage": 0}}))
+    assert [one["resource"]["name"] for one in only["HorizontalPodAutoscaler", "demo-sealgate"]["spec"]["metrics"]] == ["memory"]
     assert ("PodDisruptionBudget", "demo-sealgate") in render(TOGGLES["budget"])
     assert ("PodDisruptionBudget", "demo-sealgate") not in render(merged(TOGGLES["budget"], {"replicaCount": 1}))
     keys = [spread["topologyKey"] for spread in pod(objects)["spec"]["topologySpreadConstraints"]]
@@ -246,6 +250,13 @@ def wrong_values_are_refused_in_plain_words():
         ({"config": {"crypto": {"mode": "remote-multi-keys", "update_period": "1h"}}}, "coordinator"),
         ({"config": {"crypto": {"mode": "many"}}}, "mode"),
         ({"config": {"crypto": {"key_seed": "c2VjcmV0"}}}, "put it into the Secret"),
+        ({"config": {"crypto": None}}, "seeds of their own"),
+        *((merged(TOGGLES[mode], {"existingSecret": ""}), "kubectl -n default create secret generic NAME")
+          for mode in ("tenants", "remote")),
+        (merged(TOGGLES["tenants"], {"existingSecret": "", "secretConfig": {"tenants": []}}), "crypto.tenant_keys is missing"),
+        ({"secretConfig": {"crypto": {"mode": "local-multi-keys"}}}, "crypto.tenant_keys is missing"),
+        ({"secretConfig": {"crypto": {"mode": "single-key"}}}, "secretConfig.crypto.key_seed is missing"),
+        (merged(TOGGLES["tenants"], {"config": {"crypto": {"tenant_keys": {TENANT: "a"}}}}), "put them into the Secret"),
         ({"config": {"backend": {"type": "local"}}}, "set replicaCount to 1"),
         ({"config": {"cluster": None}}, "cluster"),
         ({"config": {"cluster": {"name": ""}}}, "name"),
@@ -263,6 +274,10 @@ def wrong_values_are_refused_in_plain_words():
         (merged(TOGGLES["monitor"], {"adminService": {"enabled": False}}), "adminService.enabled"),
         ({"secretConfig": {"a": 1}, "existingSecret": "b"}, "either existingSecret or secretConfig"),
         ({"autoscaling": {"enabled": True, "minReplicas": 5, "maxReplicas": 2}}, "minReplicas"),
+        *(({"autoscaling": {"enabled": True}, "resources": {"requests": {other: "1"}}}, f"resources.requests.{name}")
+          for name, other in (("cpu", "memory"), ("memory", "cpu"))),
+        (merged(*({"autoscaling": {"enabled": True, f"target{what}UtilizationPercentage": 0}} for what in ("CPU", "Memory"))),
+         "nothing to go by"),
     ]
     for (values, word), helm in itertools.product(cases, HELMS):
         done = run(helm, values, "template", "demo")
@@ -273,6 +288,9 @@ def defaults_hold_no_secret():
     text = template({})
     assert "kind: Secret" not in text
     assert not re.search(r"(?i)(key_seed|BEGIN .*PRIVATE KEY|secret_access_key)", text)
+    # without a Secret nothing starts, so nothing is generated
+    volumes = {volume["name"]: volume for volume in pod(render({}))["spec"]["volumes"]}
+    assert "optional" not in volumes["secret"]["secret"]
     notes = run(HELM4, {"secretConfig": {"crypto": {"key_seed": "c2VjcmV0"}}}, "install", "demo", "--dry-run=client")
     assert notes.returncode == 0 and "c2VjcmV0" not in notes.stdout.split("NOTES:")[1], notes.stderr
 
@@ -286,7 +304,8 @@ def notes_warn():
     assert "TLS is off" not in notes(TOGGLES["tls"]) and "nobody can verify" not in notes(TOGGLES["tls"])
     assert "nobody can verify" in notes(TOGGLES["self-signed"])
     assert "one replica" in notes(LOCAL) and "go with the pod" in notes(LOCAL)
-    assert "in clear" in notes(TOGGLES["inline"])
+    assert "in clear" in notes(TOGGLES["inline"]) and "wait for the Secret" not in notes(TOGGLES["inline"])
+    assert "wait for the Secret demo-sealgate" in notes({})
     insecure = {"config": {"crypto": {"kms_config": {"tls": {"insecure_skip_verify": True}}}}}
     assert "insecure_skip_verify" in notes(insecure) and "insecure_skip_verify" not in notes({})
 

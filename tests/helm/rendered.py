@@ -31,12 +31,15 @@ TOGGLES = {
     "openshift": {"openshift": {"enabled": True}},
     "roll": {"rollOnConfigChange": True},
     "tested": {"tests": {"accessKeySecret": "access-key"}},
-    "inline": {"secretConfig": {"tenants": []}},
+    "inline": {"secretConfig": {"crypto": {"key_seed": "c2VlZA=="}, "tenants": []}},
     "existing": {"existingSecret": "sealgate-secret", "existingConfigMap": "sealgate-config"},
     "local": LOCAL,
     "volume": {**LOCAL, "persistence": {"enabled": True}},
-    "remote": {"config": {"crypto": {"mode": "remote-multi-keys", "update_period": "1h"},
+    "remote": {"existingSecret": "sealgate-secret",
+               "config": {"crypto": {"mode": "remote-multi-keys", "update_period": "1h"},
                           "coordinator": {"url": "https://coordinator"}}},
+    "tenants": {"existingSecret": "sealgate-secret",
+                "config": {"crypto": {"mode": "local-multi-keys", "update_period": "1h"}}},
     "image": {"global": {"imageRegistry": "registry.local"}, "image": {"digest": "sha256:" + "a" * 64}},
     "balancer": {"service": {"type": "LoadBalancer", "trafficDistribution": "PreferClose",
                              "ipFamilyPolicy": "PreferDualStack", "externalTrafficPolicy": "Local"}},
@@ -56,7 +59,7 @@ TOGGLES = {
     **{f"size-{size}": {"sizing": {"preset": size}}
        for size in "production 1k 10k 20k 30k 50k 100k 500k 1m 2m".split()},
 }
-ALONE = {"local", "volume", "existing", "issued", "self-signed", "pod-monitor", "openshift", "account"}
+ALONE = {"local", "volume", "inline", "existing", "tenants", "issued", "self-signed", "pod-monitor", "openshift", "account"}
 
 
 def merged(*parts):

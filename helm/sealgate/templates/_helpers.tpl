@@ -266,8 +266,16 @@ limits:
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
 {{- fail "autoscaling.minReplicas is greater than autoscaling.maxReplicas" }}
 {{- end }}
-{{- if and .Values.autoscaling.enabled .Values.resources (not (dig "requests" "cpu" "" .Values.resources)) }}
-{{- fail "autoscaling needs resources.requests.cpu" }}
+{{- if .Values.autoscaling.enabled }}
+{{- $targets := dict "cpu" .Values.autoscaling.targetCPUUtilizationPercentage "memory" .Values.autoscaling.targetMemoryUtilizationPercentage }}
+{{- range $name, $target := $targets }}
+{{- if and $target $.Values.resources (not (dig "requests" $name (dig "limits" $name "" $.Values.resources) $.Values.resources)) }}
+{{- fail (printf "autoscaling by %s needs resources.requests.%s" $name $name) }}
+{{- end }}
+{{- end }}
+{{- if not (or $targets.cpu $targets.memory .Values.autoscaling.metrics) }}
+{{- fail "autoscaling has nothing to go by: set a target or autoscaling.metrics" }}
+{{- end }}
 {{- end }}
 {{- if and .Values.secretConfig .Values.existingSecret }}
 {{- fail "set either existingSecret or secretConfig" }}
@@ -295,7 +303,27 @@ limits:
 {{- if and .Values.serviceMonitor.enabled (not .Values.adminService.enabled) }}
 {{- fail "serviceMonitor finds pods by adminService.enabled: enable it, or podMonitor" }}
 {{- end }}
-{{- if and (eq (dig "crypto" "mode" "single-key" .Values.config) "local-multi-keys") (dig "crypto" "tenant_keys" "" .Values.config) }}
+{{- if not .Values.existingConfigMap }}
+{{- include "sealgate.keyChecks" . }}
+{{- end }}
+{{- end }}
+
+{{/* Where keys come from is said, and they are where secrets are. */}}
+{{- define "sealgate.keyChecks" -}}
+{{- $secret := .Values.secretConfig }}
+{{- $mode := dig "crypto" "mode" (dig "crypto" "mode" "" .Values.config) $secret }}
+{{- if not $mode }}
+{{- fail "config.crypto.mode is missing: without it pods would generate seeds of their own, and lose them" }}
+{{- end }}
+{{- if and (ne $mode "single-key") (not .Values.existingSecret) (not $secret) }}
+{{- fail (printf "config.crypto.mode %s needs a Secret with keys and credentials: kubectl -n %s create secret generic NAME --from-file=application.json=secret.json, then set existingSecret to NAME (for tests: secretConfig)" $mode .Release.Namespace) }}
+{{- end }}
+{{- range $of, $field := dict "single-key" "key_seed" "local-multi-keys" "tenant_keys" }}
+{{- if and $secret (eq $mode $of) (not (dig "crypto" $field "" $secret)) }}
+{{- fail (printf "secretConfig.crypto.%s is missing: %s takes its keys from there" $field $mode) }}
+{{- end }}
+{{- end }}
+{{- if and (eq $mode "local-multi-keys") (dig "crypto" "tenant_keys" "" .Values.config) }}
 {{- fail "config.crypto.tenant_keys are secrets: put them into the Secret" }}
 {{- end }}
 {{- if dig "crypto" "key_seed" "" .Values.config }}
