@@ -229,6 +229,38 @@ def the_network_policy_names_every_port_both_ways():
     assert allowed == {port["name"] for port in container(render({}))["ports"]}
     assert all(rule.get("from") for rule in spec["ingress"])
     assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} == {53, 443, 5696}
+    peers = {"networkPolicy": {"s3From": [{"podSelector": {"matchLabels": {"app": "client"}}}]}}
+    rules = render(merged(TOGGLES["policy"], TOGGLES["ports"], peers))["NetworkPolicy", "demo-sealgate"]["spec"]["ingress"]
+    ports = {tuple(port["port"] for port in rule["ports"]): rule["from"] for rule in rules}
+    assert ports == {("admin",): [{"podSelector": {}}], ("s3", "web", 9000): peers["networkPolicy"]["s3From"]}, ports
+
+
+def services_have_further_ports_and_a_headless_one():
+    objects = render(merged(TOGGLES["ports"], TOGGLES["self-signed"]))
+    ports = objects["Service", "demo-sealgate"]["spec"]["ports"]
+    assert [(port["name"], port["port"], port.get("targetPort")) for port in ports] == [
+        ("s3", 8000, "s3"), ("web", 80, "web"), ("raw", 9000, None)], ports
+    headless = objects["Service", "demo-sealgate-pods"]["spec"]
+    assert headless["clusterIP"] == "None" and headless["selector"].items() <= pod(objects)["metadata"]["labels"].items()
+    own = {port["name"]: port["containerPort"] for port in container(objects)["ports"]}
+    assert [(port["targetPort"], port["port"]) for port in headless["ports"]] == [("s3", own["s3"])]
+    assert "DNS:demo-sealgate-pods.storage.svc" in " ".join(pod(objects)["spec"]["initContainers"][0]["args"])
+    assert [name for kind, name in render({}) if kind == "Service"] == ["demo-sealgate", "demo-sealgate-admin"]
+
+
+def a_proxy_is_told_to_the_gateway():
+    def proxies(values):
+        return {entry["name"]: entry["value"] for entry in container(render(values))["env"] if "PROXY" in entry["name"]}
+    assert proxies(TOGGLES["proxy"]) == {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".svc,10.0.0.0/8"}
+    assert proxies({"proxy": {"https": "http://proxy:3128"}}) == {"HTTPS_PROXY": "http://proxy:3128"}
+    assert proxies({}) == {}
+
+
+def every_example_of_the_readme_renders():
+    examples = re.findall("^```yaml\n(.*?)^```", (pathlib.Path(CHART) / "README.md").read_text(), re.M | re.S)
+    assert examples
+    for example, helm in itertools.product(examples, HELMS):
+        validate(render(yaml.safe_load(example), helm=helm), KUBERNETES[-1])
 
 
 def resources_follow_the_sizing_table():
@@ -261,6 +293,10 @@ def wrong_values_are_refused_in_plain_words():
         ({"config": {"cluster": None}}, "cluster"),
         ({"config": {"cluster": {"name": ""}}}, "name"),
         ({"webIdentity": {"roleArn": "gateway"}}, "roleArn"),
+        ({"proxy": {"https": "proxy:3128"}}, "^(http://.+)?$"),
+        ({"proxy": {"https": "http://me:secret@proxy:3128"}}, "put it into a Secret as HTTPS_PROXY"),
+        ({"service": {"extraPorts": [{"name": "s3", "port": 9000}]}}, "extraPorts"),
+        ({"service": {"extraPorts": [{"name": "web", "port": 9000, "targetPort": 70000}]}}, "targetPort"),
         ({"serviceAccount": {"tokens": [{"audience": "coordinator"}]}}, "file"),
         ({"sizing": {"preset": "3k"}}, "preset"),
         ({"tls": {"allowPlainHttp": False}}, "allowPlainHttp"),

@@ -63,6 +63,9 @@ checks! {
     probes_and_the_way_out
     scaling_and_disruption
     the_network_policy_names_every_port_both_ways
+    services_have_further_ports_and_a_headless_one
+    a_proxy_is_told_to_the_gateway
+    every_example_of_the_readme_renders
     resources_follow_the_sizing_table
     wrong_values_are_refused_in_plain_words
     defaults_hold_no_secret

@@ -99,6 +99,9 @@ annotations:
 - {{ $name }}
 - {{ $name }}.{{ .Release.Namespace }}.svc
 - {{ $name }}-admin.{{ .Release.Namespace }}.svc
+{{- if .Values.headlessService.enabled }}
+- {{ $name }}-pods.{{ .Release.Namespace }}.svc
+{{- end }}
 {{- end }}
 
 {{/* What no container may do. */}}
@@ -302,6 +305,9 @@ limits:
 {{- end }}
 {{- if and .Values.serviceMonitor.enabled (not .Values.adminService.enabled) }}
 {{- fail "serviceMonitor finds pods by adminService.enabled: enable it, or podMonitor" }}
+{{- end }}
+{{- if contains "@" .Values.proxy.https }}
+{{- fail "proxy.https has a password: put it into a Secret as HTTPS_PROXY, and name that in extraEnvFrom" }}
 {{- end }}
 {{- if not .Values.existingConfigMap }}
 {{- include "sealgate.keyChecks" . }}
