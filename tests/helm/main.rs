@@ -58,6 +58,7 @@ checks! {
     the_free_map_becomes_json
     tokens_of_the_account_are_for_others_than_kubernetes
     pods_roll_for_what_counts_after_a_restart_only
+    the_chart_can_be_signed_and_verified
     names_of_services_are_not_too_long
     the_chart_says_what_it_is
     probes_and_the_way_out

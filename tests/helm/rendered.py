@@ -88,7 +88,8 @@ def template(values, helm=HELM4, kubernetes="1.37.0"):
 
 
 def render(values, **how):
-    objects = [item for item in yaml.safe_load_all(template(values, **how)) if item]
+    # the loader in C takes a tenth of the time
+    objects = [item for item in yaml.load_all(template(values, **how), Loader=yaml.CSafeLoader) if item]
     return {(item["kind"], item["metadata"]["name"]): item for item in objects}
 
 
