@@ -403,11 +403,35 @@ def the_readme_is_made_of_the_values():
     assert made == (chart / "README.md").read_text(), "run tests/helm/readme.py helm/sealgate"
 
 
+def an_upgrade_may_reuse_the_values_of_released_versions():
+    """`helm upgrade --reuse-values`: the defaults of an older chart in place of this one's, and what was set then."""
+    for file in released():
+        old = yaml.safe_load(file.read_text())
+        with tempfile.TemporaryDirectory() as folder:
+            chart = shutil.copytree(CHART, f"{folder}/sealgate")
+            shutil.copy(file, f"{chart}/values.yaml")
+            named = {"config": {"cluster": {"name": "sealgate"}}}
+            known = {name: values for name, values in all_values().items() if is_within(values, old)}
+            assert {"defaults", "tls", "monitor", "volume"} <= known.keys()
+            for name, values in known.items():
+                assert render(merged(named, values), chart=chart) == render(values), (file.stem, name)
+            assert render(named, helm=HELM3, chart=chart) == render({}, helm=HELM3), file.stem
+
+
+def is_within(values, old):
+    return all(key in old and (not isinstance(value, dict) or not old[key] or is_within(value, old[key]))
+               for key, value in values.items())
+
+
+def released():
+    files = sorted((pathlib.Path(__file__).parent / "released").glob("*.yaml"))
+    assert files
+    return files
+
+
 def values_of_released_versions_render_and_what_cannot_change_does_not():
-    released = sorted((pathlib.Path(__file__).parent / "released").glob("*.yaml"))
-    assert released
     now = {helm: render({}, helm=helm) for helm in HELMS}
-    for file, helm in itertools.product(released, HELMS):
+    for file, helm in itertools.product(released(), HELMS):
         old = render(yaml.safe_load(file.read_text()), helm=helm)
         assert old.keys() <= now[helm].keys(), f"{file.stem}: {old.keys() - now[helm].keys()} would be deleted"
     for values in all_values().values():

@@ -74,6 +74,7 @@ checks! {
     the_schema_is_draft_7_and_strict
     the_test_pod_is_one_of_helm_test
     the_readme_is_made_of_the_values
+    an_upgrade_may_reuse_the_values_of_released_versions
     values_of_released_versions_render_and_what_cannot_change_does_not
     both_monitors_scrape_the_same_way
     alerts_are_sound

@@ -74,15 +74,15 @@ def merged(*parts):
     return result
 
 
-def run(helm, values, *arguments):
+def run(helm, values, *arguments, chart=CHART):
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(values, file)
         file.flush()
-        return subprocess.run([helm, *arguments, CHART, "-f", file.name], capture_output=True, text=True)
+        return subprocess.run([helm, *arguments, chart, "-f", file.name], capture_output=True, text=True)
 
 
-def template(values, helm=HELM4, kubernetes="1.37.0"):
-    done = run(helm, values, "template", "demo", "--namespace", "storage", "--kube-version", kubernetes)
+def template(values, helm=HELM4, kubernetes="1.37.0", chart=CHART):
+    done = run(helm, values, "template", "demo", "--namespace", "storage", "--kube-version", kubernetes, chart=chart)
     assert done.returncode == 0, (values, done.stderr)
     return done.stdout
 

@@ -1,3 +1,6 @@
+{{/* After `helm upgrade --reuse-values` there are the defaults of the older chart alone: what came later is asked for as
+(.Values.later).field, which is nothing if `later` is not there. */}}
+
 {{- define "sealgate.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
@@ -90,7 +93,7 @@ annotations:
 {{- end }}
 
 {{- define "sealgate.isSelfSigned" -}}
-{{- if and .Values.tls.enabled .Values.tls.selfSigned.enabled }}true{{ end }}
+{{- if and .Values.tls.enabled (.Values.tls.selfSigned).enabled }}true{{ end }}
 {{- end }}
 
 {{/* The names of the Services, for certificates. */}}
@@ -99,7 +102,7 @@ annotations:
 - {{ $name }}
 - {{ $name }}.{{ .Release.Namespace }}.svc
 - {{ $name }}-admin.{{ .Release.Namespace }}.svc
-{{- if .Values.headlessService.enabled }}
+{{- if (.Values.headlessService).enabled }}
 - {{ $name }}-pods.{{ .Release.Namespace }}.svc
 {{- end }}
 {{- end }}
@@ -233,7 +236,7 @@ metricRelabelings:
 {{/* Tokens of the account for others than Kubernetes. */}}
 {{- define "sealgate.tokens" -}}
 {{- $tokens := .Values.serviceAccount.tokens }}
-{{- if .Values.webIdentity.roleArn }}
+{{- if (.Values.webIdentity).roleArn }}
 {{- $tokens = append $tokens (dict "audience" .Values.webIdentity.audience "file" "web-identity") }}
 {{- end }}
 {{- range $tokens }}
@@ -294,19 +297,19 @@ limits:
 {{- fail "tls.clientCertificates needs a Secret with the authorities: tls.selfSigned has none" }}
 {{- end }}
 {{- range $name := list "serviceMonitor" "podMonitor" }}
-{{- $monitor := get $.Values $name }}
+{{- $monitor := default (dict) (get $.Values $name) }}
 {{- if and $monitor.enabled (not $monitor.insecureSkipVerify) }}
 {{- fail (printf "nobody can verify the certificates of tls.selfSigned: set %s.insecureSkipVerify" $name) }}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
+{{- if and .Values.serviceMonitor.enabled (.Values.podMonitor).enabled }}
 {{- fail "serviceMonitor and podMonitor would have every pod scraped twice: enable one" }}
 {{- end }}
 {{- if and .Values.serviceMonitor.enabled (not .Values.adminService.enabled) }}
 {{- fail "serviceMonitor finds pods by adminService.enabled: enable it, or podMonitor" }}
 {{- end }}
-{{- if contains "@" .Values.proxy.https }}
+{{- if contains "@" (default "" (.Values.proxy).https) }}
 {{- fail "proxy.https has a password: put it into a Secret as HTTPS_PROXY, and name that in extraEnvFrom" }}
 {{- end }}
 {{- if not .Values.existingConfigMap }}
