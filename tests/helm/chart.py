@@ -1,13 +1,16 @@
-"""The chart as two majors of Helm render it. Usage: chart.py CHART HELM3 HELM4 PROMTOOL METRICS CHECK
+"""What must hold of the chart. Usage: chart.py CHART HELM3 HELM4 PROMTOOL METRICS CHECK
 
 METRICS is the file of the names of all metrics, one a line. Each CHECK is a function below; what does not hold is an
 AssertionError with the values that were given.
 """
-import copy
+import functools
 import itertools
 import json
+import os
 import pathlib
 import re
+import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,97 +20,15 @@ import kubernetes_validate
 import yaml
 
 import readme
+from monitoring import alerts_are_sound, both_monitors_scrape_the_same_way, the_dashboard_shows_metrics_that_exist
+from rendered import (CHART, HELM3, HELM4, HELMS, LOCAL, TOGGLES, all_values, application, container, merged, pod, render,
+                      run, template)
 
-CHART, HELM3, HELM4, PROMTOOL, METRICS, CHECK = sys.argv[1:7]
-HELMS = [HELM3, HELM4]
-KUBERNETES = ["1.25.0", "1.29.0", "1.31.0", "1.35.0", "1.37.0"]
-NOT_OF_KUBERNETES = {"ServiceMonitor", "PrometheusRule", "HTTPRoute", "Certificate"}
-LOCAL = {"replicaCount": 1, "config": {"backend": {"type": "local"}}}
+CHECK = sys.argv[6]
+KUBERNETES = [f"1.{minor}.0" for minor in range(25, 38)]
+NOT_OF_KUBERNETES = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "HTTPRoute", "Certificate", "ExternalSecret",
+                     "SecretProviderClass"}
 TENANT = "67f1adf3-08e5-4eea-94e3-e611f263c87b"
-
-# Each alone, and where it makes sense all at once.
-TOGGLES = {
-    "autoscaling": {"autoscaling": {"enabled": True}},
-    "budget": {"podDisruptionBudget": {"enabled": True}},
-    "policy": {"networkPolicy": {"enabled": True}},
-    "monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"},
-                                   "metricsSecret": {"name": "scrape"}}},
-    "rules": {"prometheusRule": {"enabled": True, "ruleLabels": {"team": "storage"}}},
-    "dashboard": {"dashboard": {"enabled": True}},
-    "ingress": {"ingress": {"enabled": True, "className": "nginx"}},
-    "route": {"httpRoute": {"enabled": True}},
-    "tls": {"tls": {"enabled": True, "existingSecret": "certificate", "clientCertificates": True}},
-    "issued": {"tls": {"enabled": True, "certManager": {"enabled": True, "issuerRef": {"name": "ca"}}}},
-    "fragments": {"crypto": {"customerFragmentsExistingSecret": "gateway-customer-fragments"}},
-    "fragments-global": {"globalConfig": {"customerFragmentsExistingSecret": "gateway-customer-fragments"}},
-    "openshift": {"openshift": {"enabled": True}},
-    "roll": {"rollOnConfigChange": True},
-    "tested": {"tests": {"accessKeySecret": "access-key"}},
-    "inline": {"secretConfig": {"tenants": []}},
-    "existing": {"existingSecret": "sealgate-secret", "existingConfigMap": "sealgate-config"},
-    "local": LOCAL,
-    "volume": {**LOCAL, "persistence": {"enabled": True}},
-    "remote": {"config": {"crypto": {"mode": "remote-multi-keys", "update_period": "1h"},
-                          "coordinator": {"url": "https://coordinator"}}},
-    "image": {"global": {"imageRegistry": "registry.local"}, "image": {"digest": "sha256:" + "a" * 64}},
-    "balancer": {"service": {"type": "LoadBalancer", "trafficDistribution": "PreferClose",
-                             "ipFamilyPolicy": "PreferDualStack", "externalTrafficPolicy": "Local"}},
-    "tokens": {"serviceAccount": {"tokens": [{"audience": "coordinator", "file": "coordinator", "expirationSeconds": 600}]},
-               "webIdentity": {"roleArn": "arn:aws:iam::000000000000:role/gateway", "stsEndpoint": "https://store:9000"}},
-    "account": {"serviceAccount": {"create": False, "name": "own", "automountToken": True}},
-    "placing": {"podAntiAffinityPreset": "hard", "priorityClassName": "high", "nodeSelector": {"disk": "ssd"},
-                "tolerations": [{"operator": "Exists"}], "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["kms"]}]},
-    "extras": {"extraArgs": ["--log", "debug"], "extraEnv": [{"name": "A", "value": "b"}],
-               "extraEnvFrom": [{"secretRef": {"name": "aws"}}],
-               "extraVolumes": [{"name": "v", "emptyDir": {}}],
-               "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}],
-               "extraContainers": [{"name": "side", "image": "busybox:1.36"}],
-               "initContainers": [{"name": "wait", "image": "busybox:1.36"}],
-               "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap",
-                                 "metadata": {"name": "{{ .Release.Name }}-more"}}]},
-    **{f"size-{size}": {"sizing": {"preset": size}}
-       for size in "production 1k 10k 20k 30k 50k 100k 500k 1m 2m".split()},
-}
-ALONE = {"local", "volume", "existing", "issued", "openshift", "account"}
-
-
-def merged(*parts):
-    result = {}
-    for part in parts:
-        for key, value in copy.deepcopy(part).items():
-            both = isinstance(value, dict) and isinstance(result.get(key), dict)
-            result[key] = merged(result[key], value) if both else value
-    return result
-
-
-def run(helm, values, *arguments):
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(values, file)
-        file.flush()
-        return subprocess.run([helm, *arguments, CHART, "-f", file.name], capture_output=True, text=True)
-
-
-def template(values, helm=HELM4, kubernetes="1.37.0"):
-    done = run(helm, values, "template", "demo", "--namespace", "storage", "--kube-version", kubernetes)
-    assert done.returncode == 0, (values, done.stderr)
-    return done.stdout
-
-
-def render(values, **how):
-    objects = [item for item in yaml.safe_load_all(template(values, **how)) if item]
-    return {(item["kind"], item["metadata"]["name"]): item for item in objects}
-
-
-def pod(objects):
-    return objects["Deployment", "demo-sealgate"]["spec"]["template"]
-
-
-def container(objects):
-    return pod(objects)["spec"]["containers"][0]
-
-
-def application(objects):
-    return json.loads(objects["ConfigMap", "demo-sealgate-config"]["data"]["application.json"])
 
 
 def validate(objects, kubernetes):
@@ -116,14 +37,9 @@ def validate(objects, kubernetes):
             kubernetes_validate.validate(item, kubernetes.rsplit(".", 1)[0], strict=True)
 
 
-def all_values():
-    together = merged(*[value for name, value in TOGGLES.items() if name not in ALONE])
-    return {"defaults": {}, "all": together, **TOGGLES}
-
-
 def every_toggle_renders_valid_manifests_with_both_helms():
     for (name, values), helm in itertools.product(all_values().items(), HELMS):
-        versions = KUBERNETES if name in ("defaults", "all") else ["1.25.0", "1.37.0"]
+        versions = KUBERNETES if name == "all" else [KUBERNETES[0], KUBERNETES[-1]]
         if helm == HELM3:
             versions = versions[-1:]
         for kubernetes in versions:
@@ -156,9 +72,12 @@ def pods_are_restricted():
         assert ("runAsUser" in spec["securityContext"]) == (name != "openshift"), name
         for field in ("hostNetwork", "hostPID", "hostIPC"):
             assert field not in spec
-        own = container(objects)["securityContext"]
-        assert own["allowPrivilegeEscalation"] is False and own["readOnlyRootFilesystem"] is True
-        assert own["capabilities"] == {"drop": ["ALL"]}
+        own = [container(objects), *objects["Pod", "demo-sealgate-test"]["spec"]["containers"],
+               *(one for one in spec.get("initContainers", []) if one["name"] == "certificate")]
+        for one in own:
+            context = one["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False and context["readOnlyRootFilesystem"] is True, one
+            assert context["capabilities"] == {"drop": ["ALL"]} and context["runAsNonRoot"] is True, one
         assert spec["enableServiceLinks"] is False
         assert spec["automountServiceAccountToken"] == (name in ("account",))
         kinds = {kind for kind, _ in objects}
@@ -180,6 +99,33 @@ def what_is_mounted_is_a_folder():
         assert secret["items"] == [{"key": "customer-fragments", "path": "customer_fragments.json"}]
 
 
+def pods_make_certificates_for_development():
+    objects = render(TOGGLES["self-signed"])
+    maker, = pod(objects)["spec"]["initContainers"]
+    volumes = {volume["name"]: volume for volume in pod(objects)["spec"]["volumes"]}
+    assert volumes["tls"] == {"name": "tls", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}, volumes["tls"]
+    assert maker["volumeMounts"] == [{"name": "tls", "mountPath": "/opt/tls"}]
+    mounts = {mount["name"]: mount for mount in container(objects)["volumeMounts"]}
+    assert mounts["tls"] == {"name": "tls", "mountPath": "/opt/tls", "readOnly": True}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [part.replace("/opt/tls", folder) for part in maker["command"] + maker["args"]]
+        subprocess.run(command, check=True, capture_output=True)
+        # as the kubelet does when it starts a pod's containers anew
+        subprocess.run(command, check=True, capture_output=True)
+        files = {"cert": f"{folder}/tls.crt", "key": f"{folder}/tls.key"}
+        assert application(objects)["listen"]["tls"] == {kind: file.replace(folder, "/opt/tls")
+                                                         for kind, file in files.items()}
+        assert os.stat(files["key"]).st_mode & 0o077 == 0
+        # refused if key and certificate are not of each other
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(files["cert"], files["key"])
+        for host in ("demo-sealgate", "demo-sealgate.storage.svc", "demo-sealgate-admin.storage.svc"):
+            said = subprocess.run(["openssl", "x509", "-in", files["cert"], "-noout", "-checkhost", host],
+                                  check=True, capture_output=True, text=True).stdout
+            assert "does match" in said, said
+    own = render(merged(TOGGLES["self-signed"], {"initContainers": [{"name": "wait", "image": "busybox:1.36"}]}))
+    assert [one["name"] for one in pod(own)["spec"]["initContainers"]] == ["certificate", "wait"]
+
+
 def existing_objects_are_used_and_not_written():
     objects = render(TOGGLES["existing"])
     assert not any(kind in ("ConfigMap", "Secret") for kind, _ in objects)
@@ -191,7 +137,7 @@ def existing_objects_are_used_and_not_written():
 def the_free_map_becomes_json():
     config = {"crypto": {"mode": "local-multi-keys", "update_period": "1h"}, "cache": {"any": [1, True, None]},
               "limits": {"in_flight_requests_max": 2000000}, "listen": {"s3": "[::]:8000"}}
-    written = application(render({"config": config}))
+    written = application(render({"config": config, "existingSecret": "sealgate-secret"}))
     assert written["crypto"] == config["crypto"] and written["cache"] == {"any": [1, True, None]}, written
     assert written["limits"]["in_flight_requests_max"] == 2000000, "numbers stay numbers"
     assert written["listen"] == {"s3": "[::]:8000", "admin": "0.0.0.0:8001", "allow_plain_http": True}
@@ -218,12 +164,43 @@ def tokens_of_the_account_are_for_others_than_kubernetes():
 
 def pods_roll_for_what_counts_after_a_restart_only():
     def checksum(config):
-        return pod(render({"rollOnConfigChange": True, "config": config}))["metadata"]["annotations"]["checksum/config"]
+        values = {"rollOnConfigChange": True, "existingSecret": "sealgate-secret", "config": config}
+        return pod(render(values))["metadata"]["annotations"]["checksum/config"]
     before = checksum({})
     assert before == checksum({"crypto": {"snapshot_file": "/tmp/keys"}, "auth": {"allow_sigv2_presigned": True}})
     assert before != checksum({"backend": {"endpoint": "https://other"}})
     assert before != checksum({"crypto": {"mode": "local-multi-keys", "update_period": "1h"}})
     assert "checksum/config" not in pod(render({}))["metadata"]["annotations"]
+
+
+def the_chart_can_be_signed_and_verified():
+    text = (pathlib.Path(CHART) / "README.md").read_text()
+    block = next(block for block in re.findall("^```console\n(.*?)^```", text, re.M | re.S) if "--sign" in block)
+    commands = "\n".join(line.removeprefix("$ ") for line in block.splitlines())
+    for helm in HELMS:
+        with tempfile.TemporaryDirectory() as folder:
+            env = {"PATH": f"{folder}/bin:/usr/bin:/bin", "HOME": folder, "GNUPGHOME": folder}
+            def sh(script):
+                return subprocess.run(["sh", "-euc", script], cwd=folder, env=env, capture_output=True, text=True)
+            os.mkdir(f"{folder}/bin")
+            os.symlink(helm, f"{folder}/bin/helm")
+            shutil.copytree(CHART, f"{folder}/helm/sealgate")
+            made = sh("gpg --batch --quiet --passphrase '' --quick-generate-key you@example.com rsa2048 sign never")
+            assert made.returncode == 0, made.stderr
+            done = sh(commands)
+            assert done.returncode == 0 and "Signed by: you@example.com" in done.stdout, done.stderr
+            done = sh("echo >> sealgate-0.1.0.tgz; helm verify --keyring pubring.gpg sealgate-0.1.0.tgz")
+            assert done.returncode != 0 and "does not match" in done.stderr, done.stdout
+            sh("gpgconf --kill all")
+
+
+def names_of_services_are_not_too_long():
+    for values in ({"fullnameOverride": "s" * 63}, {"nameOverride": "s" * 63}, {"nameOverride": "s" * 56 + "-gateway"}):
+        objects = render(values)
+        names = [name for kind, name in objects if kind == "Service"]
+        assert len(names) > 1 and all(re.fullmatch("[a-z]([a-z0-9-]{0,61}[a-z0-9])?", name) for name in names), names
+        labels = [item["metadata"]["labels"]["app.kubernetes.io/name"] for item in objects.values()]
+        assert all(len(label) <= 63 for label in labels) and len(set(labels)) == 2, labels
 
 
 def the_chart_says_what_it_is():
@@ -257,6 +234,10 @@ def scaling_and_disruption():
     scaler = objects["HorizontalPodAutoscaler", "demo-sealgate"]
     assert scaler["apiVersion"] == "autoscaling/v2" and scaler["spec"]["behavior"]["scaleDown"]
     assert {metric["resource"]["name"] for metric in scaler["spec"]["metrics"]} == {"cpu", "memory"}
+    only = render(merged(TOGGLES["autoscaling"], {"resources": {"limits": {"memory": "1Gi"}},
+                                                  "autoscaling": {"targetCPUUtilizationPercentage": 0}}))
+    metric, = only["HorizontalPodAutoscaler", "demo-sealgate"]["spec"]["metrics"]
+    assert metric["resource"]["name"] == "memory"
     assert ("PodDisruptionBudget", "demo-sealgate") in render(TOGGLES["budget"])
     assert ("PodDisruptionBudget", "demo-sealgate") not in render(merged(TOGGLES["budget"], {"replicaCount": 1}))
     keys = [spread["topologyKey"] for spread in pod(objects)["spec"]["topologySpreadConstraints"]]
@@ -273,6 +254,38 @@ def the_network_policy_names_every_port_both_ways():
     assert allowed == {port["name"] for port in container(render({}))["ports"]}
     assert all(rule.get("from") for rule in spec["ingress"])
     assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} == {53, 443, 5696}
+    peers = {"networkPolicy": {"s3From": [{"podSelector": {"matchLabels": {"app": "client"}}}]}}
+    rules = render(merged(TOGGLES["policy"], TOGGLES["ports"], peers))["NetworkPolicy", "demo-sealgate"]["spec"]["ingress"]
+    ports = {tuple(port["port"] for port in rule["ports"]): rule["from"] for rule in rules}
+    assert ports == {("admin",): [{"podSelector": {}}], ("s3", "web", 9000): peers["networkPolicy"]["s3From"]}, ports
+
+
+def services_have_further_ports_and_a_headless_one():
+    objects = render(merged(TOGGLES["ports"], TOGGLES["self-signed"]))
+    ports = objects["Service", "demo-sealgate"]["spec"]["ports"]
+    assert [(port["name"], port["port"], port.get("targetPort")) for port in ports] == [
+        ("s3", 8000, "s3"), ("web", 80, "web"), ("raw", 9000, None)], ports
+    headless = objects["Service", "demo-sealgate-pods"]["spec"]
+    assert headless["clusterIP"] == "None" and headless["selector"].items() <= pod(objects)["metadata"]["labels"].items()
+    own = {port["name"]: port["containerPort"] for port in container(objects)["ports"]}
+    assert [(port["targetPort"], port["port"]) for port in headless["ports"]] == [("s3", own["s3"])]
+    assert "DNS:demo-sealgate-pods.storage.svc" in " ".join(pod(objects)["spec"]["initContainers"][0]["args"])
+    assert [name for kind, name in render({}) if kind == "Service"] == ["demo-sealgate", "demo-sealgate-admin"]
+
+
+def a_proxy_is_told_to_the_gateway():
+    def proxies(values):
+        return {entry["name"]: entry["value"] for entry in container(render(values))["env"] if "PROXY" in entry["name"]}
+    assert proxies(TOGGLES["proxy"]) == {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".svc,10.0.0.0/8"}
+    assert proxies({"proxy": {"https": "http://proxy:3128"}}) == {"HTTPS_PROXY": "http://proxy:3128"}
+    assert proxies({}) == {}
+
+
+def every_example_of_the_readme_renders():
+    examples = re.findall("^```yaml\n(.*?)^```", (pathlib.Path(CHART) / "README.md").read_text(), re.M | re.S)
+    assert len(examples) > 2
+    for example, helm in itertools.product(examples, HELMS):
+        validate(render(yaml.safe_load(example), helm=helm), KUBERNETES[-1])
 
 
 def resources_follow_the_sizing_table():
@@ -294,16 +307,38 @@ def wrong_values_are_refused_in_plain_words():
         ({"config": {"crypto": {"mode": "remote-multi-keys", "update_period": "1h"}}}, "coordinator"),
         ({"config": {"crypto": {"mode": "many"}}}, "mode"),
         ({"config": {"crypto": {"key_seed": "c2VjcmV0"}}}, "put it into the Secret"),
+        ({"config": {"crypto": None}}, "seeds of their own"),
+        *((merged(TOGGLES[mode], {"existingSecret": ""}), "kubectl -n default create secret generic NAME")
+          for mode in ("tenants", "remote")),
+        (merged(TOGGLES["tenants"], {"existingSecret": "", "secretConfig": {"tenants": []}}), "tenant_keys is missing"),
+        ({"secretConfig": {"crypto": {"mode": "local-multi-keys"}}}, "crypto.tenant_keys is missing"),
+        ({"secretConfig": {"crypto": {"mode": "single-key"}}}, "secretConfig.crypto.key_seed is missing"),
+        (merged(TOGGLES["tenants"], {"config": {"crypto": {"tenant_keys": {TENANT: "a"}}}}), "put them into the Secret"),
         ({"config": {"backend": {"type": "local"}}}, "set replicaCount to 1"),
         ({"config": {"cluster": None}}, "cluster"),
         ({"config": {"cluster": {"name": ""}}}, "name"),
         ({"webIdentity": {"roleArn": "gateway"}}, "roleArn"),
+        ({"proxy": {"https": "proxy:3128"}}, "^(http://.+)?$"),
+        ({"proxy": {"https": "http://me:secret@proxy:3128"}}, "put it into a Secret as HTTPS_PROXY"),
+        ({"service": {"extraPorts": [{"name": "s3", "port": 9000}]}}, "extraPorts"),
+        ({"service": {"extraPorts": [{"name": "web", "port": 9000, "targetPort": 70000}]}}, "targetPort"),
         ({"serviceAccount": {"tokens": [{"audience": "coordinator"}]}}, "file"),
         ({"sizing": {"preset": "3k"}}, "preset"),
         ({"tls": {"allowPlainHttp": False}}, "allowPlainHttp"),
         ({"tls": {"enabled": True, "certManager": {"enabled": True}}}, "issuerRef"),
+        (merged(TOGGLES["self-signed"], TOGGLES["tls"]), "set one of tls.selfSigned.enabled"),
+        (merged(TOGGLES["self-signed"], TOGGLES["issued"]), "set one of tls.selfSigned.enabled"),
+        (merged(TOGGLES["self-signed"], {"tls": {"clientCertificates": True}}), "tls.selfSigned has none"),
+        (merged(TOGGLES["self-signed"], TOGGLES["monitor"]), "set serviceMonitor.insecureSkipVerify"),
+        (merged(TOGGLES["self-signed"], TOGGLES["pod-monitor"]), "set podMonitor.insecureSkipVerify"),
+        (merged(TOGGLES["monitor"], {"podMonitor": {"enabled": True}}), "scraped twice"),
+        (merged(TOGGLES["monitor"], {"adminService": {"enabled": False}}), "adminService.enabled"),
         ({"secretConfig": {"a": 1}, "existingSecret": "b"}, "either existingSecret or secretConfig"),
         ({"autoscaling": {"enabled": True, "minReplicas": 5, "maxReplicas": 2}}, "minReplicas"),
+        *(({"autoscaling": {"enabled": True}, "resources": {"requests": {other: "1"}}}, f"resources.requests.{name}")
+          for name, other in (("cpu", "memory"), ("memory", "cpu"))),
+        ({"autoscaling": {"enabled": True, **{f"target{what}UtilizationPercentage": 0 for what in ("CPU", "Memory")}}},
+         "nothing to go by"),
     ]
     for (values, word), helm in itertools.product(cases, HELMS):
         done = run(helm, values, "template", "demo")
@@ -314,6 +349,9 @@ def defaults_hold_no_secret():
     text = template({})
     assert "kind: Secret" not in text
     assert not re.search(r"(?i)(key_seed|BEGIN .*PRIVATE KEY|secret_access_key)", text)
+    # without a Secret nothing starts, so nothing is generated
+    volumes = {volume["name"]: volume for volume in pod(render({}))["spec"]["volumes"]}
+    assert "optional" not in volumes["secret"]["secret"]
     notes = run(HELM4, {"secretConfig": {"crypto": {"key_seed": "c2VjcmV0"}}}, "install", "demo", "--dry-run=client")
     assert notes.returncode == 0 and "c2VjcmV0" not in notes.stdout.split("NOTES:")[1], notes.stderr
 
@@ -324,9 +362,11 @@ def notes_warn():
         assert done.returncode == 0, done.stderr
         return done.stdout.split("NOTES:")[1]
     assert "TLS is off" in notes({}) and "one replica" not in notes({}) and "still the example" in notes({})
-    assert "TLS is off" not in notes(TOGGLES["tls"])
+    assert "TLS is off" not in notes(TOGGLES["tls"]) and "nobody can verify" not in notes(TOGGLES["tls"])
+    assert "nobody can verify" in notes(TOGGLES["self-signed"])
     assert "one replica" in notes(LOCAL) and "go with the pod" in notes(LOCAL)
-    assert "in clear" in notes(TOGGLES["inline"])
+    assert "in clear" in notes(TOGGLES["inline"]) and "wait for the Secret" not in notes(TOGGLES["inline"])
+    assert "wait for the Secret demo-sealgate" in notes({})
     insecure = {"config": {"crypto": {"kms_config": {"tls": {"insecure_skip_verify": True}}}}}
     assert "insecure_skip_verify" in notes(insecure) and "insecure_skip_verify" not in notes({})
 
@@ -335,14 +375,27 @@ def the_schema_is_draft_7_and_strict():
     schema = json.load(open(f"{CHART}/values.schema.json"))
     jsonschema.Draft7Validator.check_schema(schema)
     assert schema["$schema"].startswith("http://json-schema.org/draft-07") and schema["additionalProperties"] is False
-    values = yaml.safe_load(open(f"{CHART}/values.yaml"))
-    assert set(values) == set(schema["properties"])
+
+    def strict(path, values, known):
+        if "properties" in known and path[:1] not in (["config"], ["global"]):
+            assert known["additionalProperties"] is False, path
+            assert set(values) == set(known["properties"]), path
+            for key, value in values.items():
+                strict([*path, key], value, known["properties"][key])
+    strict([], yaml.safe_load(open(f"{CHART}/values.yaml")), schema)
 
 
 def the_test_pod_is_one_of_helm_test():
     item = render({})["Pod", "demo-sealgate-test"]
     assert item["metadata"]["annotations"]["helm.sh/hook"] == "test"
     assert len(item["spec"]["containers"]) == 1
+    # it would be an endpoint of the Service, counted by the budget, and kept from the gateway by the policy
+    selected = render(merged(TOGGLES["policy"], TOGGLES["budget"]))
+    for kind, where in (("Service", ["selector"]), ("NetworkPolicy", ["podSelector", "matchLabels"]),
+                        ("PodDisruptionBudget", ["selector", "matchLabels"])):
+        selector = functools.reduce(dict.get, where, selected[kind, "demo-sealgate"]["spec"])
+        assert selector.items() <= pod(selected)["metadata"]["labels"].items()
+        assert not selector.items() <= selected["Pod", "demo-sealgate-test"]["metadata"]["labels"].items(), kind
     for values in ({}, TOGGLES["tested"], merged(TOGGLES["tested"], TOGGLES["tls"])):
         for one in render(values)["Pod", "demo-sealgate-test"]["spec"]["containers"]:
             checked = subprocess.run(["sh", "-n", "-c", one["args"][0]], capture_output=True, text=True)
@@ -356,11 +409,35 @@ def the_readme_is_made_of_the_values():
     assert made == (chart / "README.md").read_text(), "run tests/helm/readme.py helm/sealgate"
 
 
+def an_upgrade_may_reuse_the_values_of_released_versions():
+    """`helm upgrade --reuse-values`: the defaults of an older chart in place of this one's, and what was set then."""
+    for file in released():
+        old = yaml.safe_load(file.read_text())
+        with tempfile.TemporaryDirectory() as folder:
+            chart = shutil.copytree(CHART, f"{folder}/sealgate")
+            shutil.copy(file, f"{chart}/values.yaml")
+            named = {"config": {"cluster": {"name": "sealgate"}}}
+            known = {name: values for name, values in all_values().items() if is_within(values, old)}
+            assert {"defaults", "tls", "monitor", "volume"} <= known.keys()
+            for name, values in known.items():
+                assert render(merged(named, values), chart=chart) == render(values), (file.stem, name)
+            assert render(named, helm=HELM3, chart=chart) == render({}, helm=HELM3), file.stem
+
+
+def is_within(values, old):
+    return all(key in old and (not isinstance(value, dict) or not old[key] or is_within(value, old[key]))
+               for key, value in values.items())
+
+
+def released():
+    files = sorted((pathlib.Path(__file__).parent / "released").glob("*.yaml"))
+    assert files
+    return files
+
+
 def values_of_released_versions_render_and_what_cannot_change_does_not():
-    released = sorted((pathlib.Path(__file__).parent / "released").glob("*.yaml"))
-    assert released
     now = {helm: render({}, helm=helm) for helm in HELMS}
-    for file, helm in itertools.product(released, HELMS):
+    for file, helm in itertools.product(released(), HELMS):
         old = render(yaml.safe_load(file.read_text()), helm=helm)
         assert old.keys() <= now[helm].keys(), f"{file.stem}: {old.keys() - now[helm].keys()} would be deleted"
     for values in all_values().values():
@@ -372,67 +449,6 @@ def values_of_released_versions_render_and_what_cannot_change_does_not():
         assert objects["Service", "demo-sealgate"]["spec"]["selector"] == labels
     claim = render(TOGGLES["volume"])["PersistentVolumeClaim", "demo-sealgate-data"]["spec"]
     assert claim["accessModes"] == ["ReadWriteOnce"], claim
-
-
-def names_of_metrics(text):
-    return set(re.findall(r"\bsealgate_[a-z0-9_]+", text))
-
-
-def known_metrics():
-    return set(open(METRICS).read().split())
-
-
-def alerts_are_sound():
-    rules = render(TOGGLES["rules"])["PrometheusRule", "demo-sealgate"]["spec"]
-    names = {rule["alert"] for rule in rules["groups"][0]["rules"]}
-    expected = {f"Sealgate{what}{level}" for what in ("Memory", "Cpu") for level in (70, 80, 90)}
-    assert expected | {"SealgateKeysStale", "SealgateIntegrityFailure", "SealgateConfigDrift"} <= names
-    for rule in rules["groups"][0]["rules"]:
-        assert rule["labels"]["team"] == "storage" and rule["annotations"]["description"]
-        unknown = names_of_metrics(rule["expr"]) - known_metrics()
-        assert not unknown, f"{rule['alert']} reads metrics that do not exist: {unknown}"
-    disabled = render(merged(TOGGLES["rules"], {"prometheusRule": {"disabled": ["SealgateMemory70"]}}))
-    left = disabled["PrometheusRule", "demo-sealgate"]["spec"]["groups"][0]["rules"]
-    assert "SealgateMemory70" not in {rule["alert"] for rule in left}
-    with tempfile.TemporaryDirectory() as folder:
-        with open(f"{folder}/alerts.yaml", "w") as file:
-            yaml.safe_dump(rules, file)
-        scenes = open(f"{CHART}/../../tests/helm/alerts.yaml").read()
-        with open(f"{folder}/scenes.yaml", "w") as file:
-            file.write(scenes)
-        for arguments in (["check", "rules", "alerts.yaml"], ["test", "rules", "scenes.yaml"]):
-            done = subprocess.run([PROMTOOL, *arguments], cwd=folder, capture_output=True, text=True)
-            assert done.returncode == 0, done.stdout + done.stderr
-        tested = {alert["alertname"] for test in yaml.safe_load(scenes)["tests"]
-                  for alert in test["alert_rule_test"] if alert.get("exp_alerts")}
-        assert tested == names, f"alerts without a scene in which they fire: {names - tested}"
-
-
-def the_dashboard_shows_metrics_that_exist():
-    text = render(TOGGLES["dashboard"])["ConfigMap", "demo-sealgate-dashboard"]["data"]["sealgate.json"]
-    board = json.loads(text)
-    for panel in board["panels"]:
-        for target in panel["targets"]:
-            shown = {re.sub(r"_bucket$", "", name) for name in names_of_metrics(target["expr"])}
-            assert shown and not shown - known_metrics(), f"{panel['title']}: {shown - known_metrics()}"
-    shown = {re.sub(r"_bucket$", "", name) for name in names_of_metrics(text)}
-    # what is measured of upstreams and caches is shown; the histogram tells more than the last duration
-    kinds = ("backend", "coordinator", "kms", "cache")
-    measured = {name for name in known_metrics() if re.match(rf"sealgate_({'|'.join(kinds)})_", name)}
-    missing = measured - shown - {"sealgate_kms_last_request_duration_seconds"}
-    assert not missing, f"no panel shows {missing}"
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        queries = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-        known = [query.replace("$__rate_interval", "5m").replace("$namespace", "storage") for query in queries]
-        yaml.safe_dump({"groups": [{"name": "dashboard", "rules": [
-            {"record": f"panel:{number}", "expr": query} for number, query in enumerate(known)]}]}, file)
-        file.flush()
-        done = subprocess.run([PROMTOOL, "check", "rules", file.name], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-    ids = [panel["id"] for panel in board["panels"]]
-    assert len(ids) == len(set(ids))
-    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
-    assert len(places) == len(set(places))
 
 
 def render_for_a_start(folder):

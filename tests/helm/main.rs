@@ -53,14 +53,20 @@ checks! {
     lint_is_strict_and_silent
     pods_are_restricted
     what_is_mounted_is_a_folder
+    pods_make_certificates_for_development
     existing_objects_are_used_and_not_written
     the_free_map_becomes_json
     tokens_of_the_account_are_for_others_than_kubernetes
     pods_roll_for_what_counts_after_a_restart_only
+    the_chart_can_be_signed_and_verified
+    names_of_services_are_not_too_long
     the_chart_says_what_it_is
     probes_and_the_way_out
     scaling_and_disruption
     the_network_policy_names_every_port_both_ways
+    services_have_further_ports_and_a_headless_one
+    a_proxy_is_told_to_the_gateway
+    every_example_of_the_readme_renders
     resources_follow_the_sizing_table
     wrong_values_are_refused_in_plain_words
     defaults_hold_no_secret
@@ -68,7 +74,9 @@ checks! {
     the_schema_is_draft_7_and_strict
     the_test_pod_is_one_of_helm_test
     the_readme_is_made_of_the_values
+    an_upgrade_may_reuse_the_values_of_released_versions
     values_of_released_versions_render_and_what_cannot_change_does_not
+    both_monitors_scrape_the_same_way
     alerts_are_sound
     the_dashboard_shows_metrics_that_exist
 }
