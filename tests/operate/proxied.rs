@@ -152,6 +152,26 @@ fn kms_and_coordinator_are_asked_through_the_proxy() {
 }
 
 #[test]
+fn roles_are_asked_for_through_the_proxy() {
+    let proxy = Proxy::start(HashMap::new());
+    let folder = folder(&json!({"backend": {"type": "s3", "path": null, "endpoint": "http://127.0.0.1:1"}}));
+    let token = folder.path().join("token");
+    fs::write(&token, "token").unwrap();
+    let doctor = program(folder.path(), &["doctor", "--json"])
+        .env("HTTPS_PROXY", proxy.variable())
+        .env("AWS_ROLE_ARN", "arn:aws:iam::000000000000:role/gateway")
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", &token)
+        .env("AWS_ENDPOINT_URL_STS", "https://sts.example")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .output()
+        .unwrap();
+    assert!(!doctor.status.success());
+    let asked = proxy.asked();
+    assert!(asked.iter().any(|head| head.starts_with("CONNECT sts.example:443 ")), "{asked:?}");
+}
+
+#[test]
 fn an_access_key_of_the_store_lets_no_client_in() {
     let twice = folder(&json!({"backend": {"type": "s3", "path": null, "endpoint": "http://127.0.0.1:1"}}));
     let own = json!({"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY});

@@ -6,8 +6,13 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
 use tokio::sync::Mutex;
 
 use super::settings::{CredentialsFrom, S3Settings, TenantCredentials};
@@ -31,9 +36,7 @@ impl Signers {
     pub(super) async fn new(settings: &S3Settings) -> Self {
         let own: Box<dyn CredentialsProvider> = match &settings.credentials {
             CredentialsFrom::Configuration(credentials) => Box::new(Fixed(credentials.clone())),
-            CredentialsFrom::Ambient => {
-                Box::new(Refreshed::new(Ambient(DefaultCredentialsChain::builder().build().await)))
-            }
+            CredentialsFrom::Ambient => Box::new(Refreshed::new(Ambient(ambient_chain().await))),
         };
         Self { own, tenants: settings.tenants.clone() }
     }
@@ -59,6 +62,18 @@ impl CredentialsProvider for Fixed {
 }
 
 struct Ambient(DefaultCredentialsChain);
+
+/// The chain, which by itself would not ask the environment for a proxy.
+async fn ambient_chain() -> DefaultCredentialsChain {
+    let client = Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
+    });
+    let config = ProviderConfig::default().with_http_client(client);
+    DefaultCredentialsChain::builder().configure(config).build().await
+}
 
 #[async_trait]
 impl CredentialsProvider for Ambient {
