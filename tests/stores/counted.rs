@@ -344,6 +344,25 @@ fn a_copy_leaves_bodies_where_they_are() {
 }
 
 #[test]
+fn where_the_store_copies_no_parts_they_go_through_the_gateway_as_they_are_sealed() {
+    if !takes_parts() {
+        return;
+    }
+    let content = Content::new(2, 20_000_000);
+    let prefix = stored_in_parts(&content);
+    let (gateway, seen) = counting_with(&prefix, &json!({"features": {"part_copies": false}}));
+    let copy = Request::new("PUT", "/bucket/copy").header("x-amz-copy-source", "/bucket/key");
+    let (answer, heads) = seen.during(|| gateway.call(copy));
+    answer.succeeds();
+    assert!(!heads.iter().any(|head| header(head, "x-amz-copy-source").is_some()), "{heads:?}");
+    let went_up: u64 = heads.iter().filter_map(|head| header(head, "content-length")?.parse::<u64>().ok()).sum();
+    assert!(went_up > content.bytes(), "{heads:?}");
+    assert!(gateway.get("/bucket/copy").succeeds() == content.to_vec());
+    let (head, _) = seen.during(|| gateway.call(Request::new("HEAD", "/bucket/copy")));
+    assert_eq!(head.header("content-length"), "20000000");
+}
+
+#[test]
 fn an_answer_that_the_store_cuts_is_never_whole_to_the_client() {
     if !takes_parts() {
         return;
