@@ -36,8 +36,14 @@ impl Field {
 /// Starts what this machine has: always the store in memory with proxy and gateway before it, and the gateway over its
 /// local store; SeaweedFS and rclone if `programs` (the folder of `weed` and `rclone`) is given.
 ///
-/// `earlier` is another build of the gateway to compare with, before the store in memory.
-pub(super) fn start(folder: &Path, programs: Option<&Path>, earlier: Option<&str>) -> Result<Field, Failure> {
+/// `earlier` is another build of the gateway to compare with, before the store in memory. With `is_apart` SeaweedFS has the
+/// first processor to itself, as if it were another machine; what else runs here inherits this process's processors.
+pub(super) fn start(
+    folder: &Path,
+    programs: Option<&Path>,
+    earlier: Option<&str>,
+    is_apart: bool,
+) -> Result<Field, Failure> {
     let mut start = Starter::new(folder);
     let memory = start.own("memory store", "store", "")?;
     start.contender("memory store", &memory, None);
@@ -50,7 +56,7 @@ pub(super) fn start(folder: &Path, programs: Option<&Path>, earlier: Option<&str
     let local = start.gateway("gateway-local", None)?;
     start.contender("sealgate, local store", &local, None);
     if let Some(programs) = programs {
-        let weed = start.seaweedfs(&programs.join("weed"))?;
+        let weed = start.seaweedfs(&programs.join("weed"), is_apart)?;
         start.contender("SeaweedFS", &weed, None);
         start.contender(SSE, &weed, None);
         start.before(&weed, ["proxy → SeaweedFS", "sealgate → SeaweedFS"])?;
@@ -161,7 +167,7 @@ impl<'a> Starter<'a> {
             // the store in memory is too simple to be asked what it can do
             Some(port) => format!(
                 r#"{{"type": "s3", "endpoint": "http://{}", "region": "us-east-1", "path_style": true,
-                     "access_key_id": "{KEY}", "secret_access_key": "{SECRET}",
+                     "access_key_id": "{STORE_KEY}", "secret_access_key": "{SECRET}",
                      "features": {{"conditional_puts": true, "conditional_completes": true, "conditional_copies": true,
                                    "conditional_deletes": true, "part_counts": true, "part_copies": true,
                                    "settings": true, "versioning": true, "object_lock": true, "tags": true,
@@ -181,16 +187,20 @@ impl<'a> Starter<'a> {
         Ok((port, Arc::new(Process::start(&mut command, name, self.folder, port)?)))
     }
 
-    fn seaweedfs(&self, weed: &Path) -> Result<Listening, Failure> {
+    fn seaweedfs(&self, weed: &Path, is_apart: bool) -> Result<Listening, Failure> {
         let port = free_port();
         let identities = format!(
             r#"{{"identities": [{{"name": "bench", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-                "credentials": [{{"accessKey": "{KEY}", "secretKey": "{SECRET}"}}]}}]}}"#
+                "credentials": [{{"accessKey": "{KEY}", "secretKey": "{SECRET}"}},
+                                {{"accessKey": "{STORE_KEY}", "secretKey": "{SECRET}"}}]}}]}}"#
         );
         let identities = self.file("seaweedfs.json", &identities)?;
         let data = self.folder.join("seaweedfs");
         fs::create_dir_all(&data)?;
-        let mut command = Command::new(weed);
+        let mut command = if is_apart { Command::new("taskset") } else { Command::new(weed) };
+        if is_apart {
+            command.args(["--cpu-list", "0"]).arg(weed);
+        }
         // the key of its own server-side encryption
         command.env("WEED_S3_SSE_KEK", "ab".repeat(32));
         command.args(["server", "-s3", "-ip=127.0.0.1", "-volume.max=100", "-master.volumeSizeLimitMB=1024"]);
@@ -245,5 +255,7 @@ fn address(port: u16) -> String {
 /// The store itself, asked to encrypt what it keeps.
 const SSE: &str = "SeaweedFS, SSE-S3";
 const KEY: &str = "AKIABENCH";
+/// with which the gateway asks the store
+const STORE_KEY: &str = "AKIASTORE";
 pub(super) const SECRET: &str = "the secret of the benches";
 const SEED: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";

@@ -95,6 +95,7 @@ struct Plan {
     is_published: bool,
     earlier: Option<String>,
     has_stores: bool,
+    is_apart: bool,
 }
 
 impl Plan {
@@ -111,6 +112,7 @@ impl Plan {
             earlier: after("--beside").map(|word| (*word).to_owned()),
             is_published: words.contains(&"--publish"),
             has_stores: !words.contains(&"--no-stores"),
+            is_apart: words.contains(&"--apart"),
         }
     }
 
@@ -122,11 +124,11 @@ impl Plan {
 async fn measure(plan: &Plan) -> Result<(), Failure> {
     let (folder, running) = (results_folder(), running_folder()?);
     let programs = if plan.has_stores { Some(python::programs()?) } else { None };
-    let field = contenders::start(&running, programs.as_deref(), plan.earlier.as_deref())?;
+    let field = contenders::start(&running, programs.as_deref(), plan.earlier.as_deref(), plan.is_apart)?;
     for contender in &field.contenders {
         contender.target.create_bucket().await.map_err(|error| format!("{}: {error}", contender.name))?;
     }
-    let results_file = folder.join("results.json");
+    let results_file = folder.join(if plan.is_apart { "results-apart.json" } else { "results.json" });
     let mut results = Results::read(&results_file);
     results.primitives_cpu_seconds_per_gib = primitives::cpu_seconds_per_gib()?;
     println!("AES-256-CTR and HMAC-SHA-256: {:.2} CPU s per GiB", results.primitives_cpu_seconds_per_gib);
@@ -157,7 +159,7 @@ async fn many_tenants(is_quick: bool) -> Result<(), Failure> {
 /// Small and large uploads and downloads in turn, from 16 connections that are opened anew for each: what is resident in
 /// the gateway after every round.
 async fn churn(duration: Duration) -> Result<(), Failure> {
-    let field = contenders::start(&running_folder()?, None, None)?;
+    let field = contenders::start(&running_folder()?, None, None, false)?;
     let gateway = field.named("sealgate → memory").next().ok_or("no gateway")?;
     gateway.target.create_bucket().await?;
     println!("idle: {} MiB resident", gateway.process.usage()?.resident_bytes >> 20);

@@ -22,6 +22,8 @@ USERS = {
     "main": ("AKIACONFORMANCEMAIN", "conformance-secret-of-main"),
     "alt": ("AKIACONFORMANCEALT", "conformance-secret-of-alt"),
 }
+# The gateway's at its store: an identity of `main`, so that buckets are one account's.
+OWN_KEY = ("AKIACONFORMANCEGATEWAY", "conformance-secret-of-the-gateway")
 START_SECONDS_MAX = 60
 END_SECONDS_MAX = 20
 STAGING_BUCKET = "sealgate-staging"
@@ -51,7 +53,7 @@ def gateway_local(program, folder):
 def gateway_seaweedfs(program, folder):
     """The gateway over SeaweedFS."""
     with seaweedfs(program, folder / "behind") as behind:
-        access_key, secret_key = USERS["main"]
+        access_key, secret_key = OWN_KEY
         backend = {
             "type": "s3",
             "endpoint": behind.endpoint,
@@ -101,11 +103,11 @@ def seaweedfs(_program, folder):
     identities = [
         {
             "name": name,
-            "credentials": [{"accessKey": key, "secretKey": secret}],
+            "credentials": [{"accessKey": key, "secretKey": secret} for key, secret in keys],
             "actions": ["Admin"] if name == "main" else ["Read", "Write", "List", "Tagging"],
             "account": {"id": name, "displayName": name, "emailAddress": f"{name}@example.com"},
         }
-        for name, (key, secret) in USERS.items()
+        for name, keys in (("main", [USERS["main"], OWN_KEY]), ("alt", [USERS["alt"]]))
     ]
     accounts = [identity["account"] for identity in identities]
     (folder / "s3.json").write_text(json.dumps({"identities": identities, "accounts": accounts}))
