@@ -128,6 +128,13 @@ async fn measure(plan: &Plan) -> Result<(), Failure> {
     for contender in &field.contenders {
         contender.target.create_bucket().await.map_err(|error| format!("{}: {error}", contender.name))?;
     }
+    // SeaweedFS makes the volumes of a bucket when objects first come
+    for contender in field.named(&plan.who) {
+        let extent = Extent { connections: 16, duration: Duration::from_secs(3), bytes_max: GIB };
+        if let Err(error) = contender.target.load(Verb::Put(4 << 10), extent).await {
+            contender.failed("the first objects", &error)?;
+        }
+    }
     let results_file = folder.join(if plan.is_apart { "results-apart.json" } else { "results.json" });
     let mut results = Results::read(&results_file);
     results.primitives_cpu_seconds_per_gib = primitives::cpu_seconds_per_gib()?;
@@ -257,7 +264,10 @@ impl Plan {
         for &connections in connections {
             let extent = Extent { connections, duration: self.duration, bytes_max: self.bytes_max };
             for contender in field.named(&self.who) {
-                rows.push(turn(contender, name, verb, extent).await.map_err(|e| format!("{}: {e}", contender.name))?);
+                match turn(contender, name, verb, extent).await {
+                    Ok(row) => rows.push(row),
+                    Err(error) => contender.failed(name, &error)?,
+                }
                 eprint!(".");
             }
         }
@@ -307,7 +317,9 @@ async fn turn(contender: &Contender, name: &str, verb: Verb, extent: Extent) -> 
 async fn fill(field: &Field, who: &str, verb: Verb, bytes: u64) -> Result<(), Failure> {
     let extent = Extent { connections: 4, duration: Duration::from_mins(10), bytes_max: bytes };
     for contender in field.named(who) {
-        contender.target.load(verb, extent).await.map_err(|error| format!("{}: {error}", contender.name))?;
+        if let Err(error) = contender.target.load(verb, extent).await {
+            contender.failed("filling", &error)?;
+        }
     }
     Ok(())
 }

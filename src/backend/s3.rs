@@ -138,9 +138,9 @@ fn part_call(part: &PartRef) -> Call {
 /// Adds `Content-MD5`, which S3 wants for some documents.
 fn with_md5(call: Call, body: &Outgoing) -> Result<Call> {
     match body {
-        Outgoing::Held(bytes) if !bytes.is_empty() => {
+        Outgoing::Held(pieces) if !pieces.is_empty() => {
             let mut md5 = Md5::new();
-            md5.update(bytes);
+            pieces.iter().for_each(|piece| md5.update(piece));
             call.header("content-md5", &STANDARD.encode(md5.finalize()))
         }
         Outgoing::Held(_) | Outgoing::Stream(_) => Ok(call),
@@ -148,7 +148,7 @@ fn with_md5(call: Call, body: &Outgoing) -> Result<Call> {
 }
 
 fn xml_body(document: String) -> Outgoing {
-    Outgoing::Held(document.into())
+    Outgoing::of(document)
 }
 
 /// A body of up to so many stored bytes is held: 1 MiB of plaintext, sealed.

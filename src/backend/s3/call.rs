@@ -189,8 +189,12 @@ impl Call {
             .into();
         let payload = match body {
             Outgoing::Stream(_) if body.framed_from().is_some() => SignableBody::StreamingUnsignedPayloadTrailer,
-            Outgoing::Held(bytes) if bytes.len() <= HASHED_BYTES_MAX => SignableBody::Bytes(bytes),
-            Outgoing::Held(_) | Outgoing::Stream(_) => SignableBody::UnsignedPayload,
+            Outgoing::Held(pieces) => match pieces.as_slice() {
+                [] => SignableBody::Bytes(&[]),
+                [bytes] if bytes.len() <= HASHED_BYTES_MAX => SignableBody::Bytes(bytes),
+                _ => SignableBody::UnsignedPayload,
+            },
+            Outgoing::Stream(_) => SignableBody::UnsignedPayload,
         };
         let text = uri.to_string();
         let headers = request

@@ -22,7 +22,7 @@ impl S3Store {
         let mut call = call.flag(&query);
         call.headers = headers;
         let call = if is_read { call } else { call.once() };
-        let response = self.client.send(&call, &Outgoing::Held(body)).await?;
+        let response = self.client.send(&call, &Outgoing::of(body)).await?;
         let status = response.status();
         let mut headers = response.headers().clone();
         for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, HeaderName::from_static("keep-alive")] {

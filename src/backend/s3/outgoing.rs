@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{Stream as _, StreamExt as _};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
@@ -21,8 +21,8 @@ use crate::backend::{BodyError, ByteStream, SealedBody};
 
 /// A body to send.
 pub(super) enum Outgoing {
-    /// all of it is here
-    Held(Bytes),
+    /// all of it is here, in the pieces that it came in
+    Held(Vec<Bytes>),
     /// it is still to come
     Stream(Arc<Flow>),
 }
@@ -30,12 +30,17 @@ pub(super) enum Outgoing {
 impl Outgoing {
     /// No bytes.
     pub(super) fn empty() -> Self {
-        Self::Held(Bytes::new())
+        Self::Held(Vec::new())
+    }
+
+    /// These bytes.
+    pub(super) fn of(bytes: impl Into<Bytes>) -> Self {
+        Self::Held(Vec::from_iter(Some(bytes.into()).filter(|bytes| !bytes.is_empty())))
     }
 
     /// Whether there is nothing to send.
     pub(super) fn is_empty(&self) -> bool {
-        matches!(self, Self::Held(bytes) if bytes.is_empty())
+        matches!(self, Self::Held(pieces) if pieces.is_empty())
     }
 
     /// Takes a sealed body; one of at most `held_max` bytes is read to its end. Of a longer one the first piece is
@@ -61,7 +66,7 @@ impl Outgoing {
     /// The body for one attempt; a stream waits for the gate, and for so long at most.
     pub(super) fn attempt(&self, gate: Option<(Gate, Duration)>) -> SendBody {
         match self {
-            Self::Held(bytes) => SendBody::Held(Some(bytes.clone()).filter(|bytes| !bytes.is_empty())),
+            Self::Held(pieces) => SendBody::Held(pieces.clone().into_iter()),
             Self::Stream(flow) => SendBody::Stream(Box::new(Sending {
                 flow: Arc::clone(flow),
                 gate: gate.map(|(gate, patience)| (gate, Box::pin(tokio::time::sleep(patience)))),
@@ -151,25 +156,15 @@ pub(super) struct Progress {
     pub(super) is_awaited: bool,
 }
 
-async fn held(announced: u64, mut stream: ByteStream) -> Result<Bytes, BodyError> {
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
+async fn held(announced: u64, mut stream: ByteStream) -> Result<Vec<Bytes>, BodyError> {
+    let (mut pieces, mut left) = (Vec::new(), announced);
     while let Some(piece) = stream.next().await.transpose()? {
-        if first.is_empty() && all.is_empty() {
-            first = piece;
-            continue;
-        }
-        if all.is_empty() {
-            all.reserve(usize::try_from(announced).unwrap_or(0));
-            all.extend_from_slice(&std::mem::take(&mut first));
-        }
-        all.extend_from_slice(&piece);
-        if all.len() as u64 > announced {
-            return Err(OtherLength.into());
+        left = left.checked_sub(piece.len() as u64).ok_or(OtherLength)?;
+        if !piece.is_empty() {
+            pieces.push(piece);
         }
     }
-    let whole = if all.is_empty() { first } else { all.freeze() };
-    if whole.len() as u64 == announced { Ok(whole) } else { Err(OtherLength.into()) }
+    if left == 0 { Ok(pieces) } else { Err(OtherLength.into()) }
 }
 
 /// A stream that is sent at most once.
@@ -242,7 +237,7 @@ impl Source {
 
 /// The body of one attempt, as the HTTP client takes it.
 pub(super) enum SendBody {
-    Held(Option<Bytes>),
+    Held(std::vec::IntoIter<Bytes>),
     Stream(Box<Sending>),
 }
 
@@ -327,7 +322,7 @@ impl Body for SendBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
         match self.get_mut() {
-            Self::Held(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Held(pieces) => Poll::Ready(pieces.next().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(sending) => {
                 sending.poll_bytes(context).map(|polled| polled.map(|bytes| bytes.map(Frame::data)))
             }
@@ -335,12 +330,12 @@ impl Body for SendBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Held(None))
+        matches!(self, Self::Held(pieces) if pieces.as_slice().is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Held(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Held(pieces) => SizeHint::with_exact(pieces.as_slice().iter().map(|piece| piece.len() as u64).sum()),
             Self::Stream(sending) if sending.flow.trailer != Trailer::None => {
                 SizeHint::with_exact(framed_bytes(sending.flow.bytes))
             }
