@@ -140,7 +140,9 @@ fn with_md5(call: Call, body: &Outgoing) -> Result<Call> {
     match body {
         Outgoing::Held(pieces) if !pieces.is_empty() => {
             let mut md5 = Md5::new();
-            pieces.iter().for_each(|piece| md5.update(piece));
+            for piece in pieces {
+                md5.update(piece);
+            }
             call.header("content-md5", &STANDARD.encode(md5.finalize()))
         }
         Outgoing::Held(_) | Outgoing::Stream(_) => Ok(call),

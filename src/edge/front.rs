@@ -122,7 +122,9 @@ impl<H: S3Handler> Front<H> {
     fn health(&self) -> HttpResponse {
         let (status, text) = match self.readiness.phase() {
             Phase::Ready => (StatusCode::OK, "ok"),
-            phase => (StatusCode::SERVICE_UNAVAILABLE, phase.name()),
+            phase @ (Phase::Starting | Phase::Waiting | Phase::Standby | Phase::Draining) => {
+                (StatusCode::SERVICE_UNAVAILABLE, phase.name())
+            }
         };
         let mut answer = HttpResponse::new(Body::from(text.to_owned()));
         *answer.status_mut() = status;

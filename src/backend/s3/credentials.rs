@@ -68,7 +68,9 @@ async fn ambient_chain() -> DefaultCredentialsChain {
     let client = Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
         connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
         connector.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
     });
     let config = ProviderConfig::default().with_http_client(client);
