@@ -172,7 +172,7 @@ fn configuration(folder: &Path, tenants: u32) -> Paths {
         }));
     }
     let plain = serde_json::json!({
-        "crypto": { "mode": "local-multi-keys" },
+        "crypto": { "mode": "local-multi-keys", "update_period": "1h" },
         "backend": { "type": "local", "path": folder.join("store") },
     });
     let secret = serde_json::json!({ "crypto": { "tenant_keys": keys }, "tenants": entries });
