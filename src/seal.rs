@@ -17,6 +17,7 @@
 mod attributes;
 mod binding;
 mod completion;
+#[cfg_attr(fuzzing, path = "../fuzz/src/counter.rs")]
 mod counter;
 mod envelope;
 mod error;
