@@ -91,11 +91,11 @@ impl Subject {
     }
 }
 
-/// Runs a case; one that is known to fail must.
+/// Runs a case; one that is known to fail must, but for a random one, which may miss what fails.
 pub(crate) async fn run(subject: &Subject, name: &str, case: impl Future<Output = ()>) {
     let Some((_, what)) = subject.deviations.iter().find(|(known, _)| *known == name) else { return case.await };
     let outcome = AssertUnwindSafe(case).catch_unwind().await;
-    assert!(outcome.is_err(), "no longer so: {what}");
+    assert!(outcome.is_err() || name.starts_with("random_"), "no longer so: {what}");
 }
 
 /// A bucket, and the calls of the trait in few words.
