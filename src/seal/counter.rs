@@ -1,5 +1,5 @@
-//! AES-256 in counter mode (NIST SP 800-38A, section 6.5) at any offset, by AWS-LC: with the copy that it needs it takes three
-//! quarters of the time of the `aes` crate.
+//! AES-256 in counter mode (NIST SP 800-38A, section 6.5) at any offset, by AWS-LC: with the copy that it needs it takes
+//! three quarters of the time of the `aes` crate.
 
 use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
