@@ -3,22 +3,20 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{future, io};
+use std::{future, io, pin::pin};
 
-use futures::FutureExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::front::{Caller, Connected, Front, S3Handler};
 use super::timed::Timed;
-use super::{Config, Surroundings, proxy};
+use super::{Config, Surroundings, proxy, socket};
 
 /// What happens between a TCP connection and HTTP: a TLS handshake, or nothing.
 pub trait Handshake: Send + Sync + 'static {
@@ -58,7 +56,7 @@ pub async fn serve<T: Handshake, H: S3Handler>(
     handler: H,
     config: Config,
     around: Surroundings,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
 ) {
     let metrics = Arc::clone(&around.telemetry.metrics);
     let server = Arc::new(Server {
@@ -68,28 +66,28 @@ pub async fn serve<T: Handshake, H: S3Handler>(
         failed: metrics.handshakes_failed(LISTENER),
         front: Arc::new(Front::new(handler, config.clone(), around)),
         config: config.clone(),
+        shutdown: shutdown.clone(),
     });
     let room = Arc::new(Semaphore::new(config.connections_max));
-    let graceful = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
+    let mut no_more = Box::pin(no_more(&listener, shutdown));
     loop {
         tokio::select! {
-            _ = shutdown.wait_for(|down| *down) => break,
+            () = &mut no_more => break,
             (connection, peer, permit) = accept(&listener, &room) => {
-                tasks.spawn(Arc::clone(&server).connection(connection, peer, graceful.watcher(), permit));
+                tasks.spawn(Arc::clone(&server).connection(connection, peer, permit));
             }
             Some(_) = tasks.join_next() => {}
         }
     }
-    // whoever was let in by the system before the listener closes is served
-    while let Some(Ok((connection, peer))) = listener.accept().now_or_never() {
+    drop(no_more);
+    for (connection, peer) in waiting(listener) {
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { break };
-        tasks.spawn(Arc::clone(&server).connection(connection, peer, graceful.watcher(), permit));
+        tasks.spawn(Arc::clone(&server).connection(connection, peer, permit));
     }
-    drop(listener);
     tracing::info!(connections = tasks.len(), "draining");
-    let ended = tokio::time::timeout(config.drain_timeout, graceful.shutdown()).await;
-    if ended.is_err() {
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(config.drain_timeout, all).await.is_err() {
         tracing::warn!(connections = tasks.len(), "connections are cut: they did not end in time");
     }
     tasks.shutdown().await;
@@ -100,6 +98,7 @@ struct Server<T, H> {
     http: auto::Builder<TokioExecutor>,
     front: Arc<Front<H>>,
     config: Config,
+    shutdown: watch::Receiver<bool>,
     /// open connections
     open: Gauge,
     failed: Counter,
@@ -123,13 +122,7 @@ impl Drop for Counted {
 
 impl<T: Handshake, H: S3Handler> Server<T, H> {
     /// One connection from its first byte to its last; `permit` is its place among the open ones.
-    async fn connection(
-        self: Arc<Self>,
-        connection: TcpStream,
-        peer: SocketAddr,
-        watcher: Watcher,
-        permit: OwnedSemaphorePermit,
-    ) {
+    async fn connection(self: Arc<Self>, connection: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         let (_permit, _counted) = (permit, Counted::new(&self.open));
         let shaken = tokio::time::timeout(self.config.handshake_timeout, self.shake(connection, peer));
         let (transport, address) = match shaken.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
@@ -142,10 +135,17 @@ impl<T: Handshake, H: S3Handler> Server<T, H> {
         };
         let caller = Caller { address, tls: T::version(&transport) };
         let Config { first_bytes_timeout, write_stall_timeout, .. } = self.config;
-        let transport = Timed::new(TokioIo::new(transport), first_bytes_timeout, write_stall_timeout);
+        let (transport, known) = Timed::new(TokioIo::new(transport), first_bytes_timeout, write_stall_timeout);
         let service = Connected { front: Arc::clone(&self.front), caller };
-        let connection = self.http.serve_connection(transport, service).into_owned();
-        if let Err(error) = watcher.watch(connection).await {
+        let mut connection = pin!(self.http.serve_connection(transport, service).into_owned());
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = leaving(self.shutdown.clone(), known) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(%peer, %error, "a connection ended badly");
         }
     }
@@ -160,6 +160,35 @@ impl<T: Handshake, H: S3Handler> Server<T, H> {
         };
         Ok((self.handshake.shake(connection).await?, address))
     }
+}
+
+/// Ends when a connection is to be closed at the end of the requests that it carries.
+///
+/// A connection on which nothing has come yet is most likely about to carry one: hyper would cut it.
+async fn leaving(mut shutdown: watch::Receiver<bool>, known: oneshot::Receiver<()>) {
+    _ = shutdown.wait_for(|down| *down).await;
+    _ = tokio::time::timeout(BEGIN_TIMEOUT, known).await;
+}
+
+/// Ends when the listener is to be closed: nobody but who waits to be accepted would notice.
+async fn no_more(listener: &TcpListener, mut shutdown: watch::Receiver<bool>) {
+    _ = shutdown.wait_for(|down| *down).await;
+    match socket::ignore_new(listener) {
+        Ok(()) => tokio::time::sleep(ARRIVAL).await,
+        Err(error) => tracing::debug!(%error, "clients that connect just now may be refused"),
+    }
+}
+
+/// Whoever the system let in before the listener closes, which this does.
+fn waiting(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    // asked itself and not through the runtime, which may not have heard of them yet
+    std::iter::from_fn(|| listener.accept().ok())
+        .filter_map(|(connection, peer)| {
+            connection.set_nonblocking(true).ok()?;
+            Some((TcpStream::from_std(connection).ok()?, peer))
+        })
+        .collect()
 }
 
 fn http(config: &Config) -> auto::Builder<TokioExecutor> {
@@ -196,6 +225,10 @@ const H1_BUFFER_BYTES: usize = 128 * 1024;
 const H2_HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// waiting to be sent, of one stream
 const H2_SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// for a client whose connection is half made to make it
+const ARRIVAL: Duration = Duration::from_millis(200);
+/// for the first bytes of a connection, once the gateway is leaving
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// in metrics
 const LISTENER: &str = "s3";
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

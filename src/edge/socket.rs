@@ -23,11 +23,51 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// Passes over whoever begins to connect from now on: the client asks again a second later, and finds who listens then.
+///
+/// Who is connecting already comes through. A listener that is closed without this resets the connections that come
+/// between its last accept and its end.
+///
+/// # Errors
+/// If the system has no such filter.
+pub(super) fn ignore_new(listener: &TcpListener) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    return socket2::SockRef::from(listener).attach_filter(&linux::NO_SYN);
+    #[cfg(not(target_os = "linux"))]
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Classic BPF over TCP segments, from their headers on (Linux, `Documentation/networking/filter.rst`).
+#[cfg(target_os = "linux")]
+mod linux {
+    use socket2::SockFilter;
+
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    /// offset of the flags (RFC 9293 section 3.1)
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+
+    /// Drops the first segment of a connection.
+    pub(super) const NO_SYN: [SockFilter; 5] = [
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+}
+
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[tokio::test]
@@ -39,5 +79,27 @@ mod tests {
         let first = bind(taken).unwrap();
         let second = bind(taken).unwrap();
         assert_eq!(first.local_addr().unwrap(), second.local_addr().unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn who_connects_while_a_listener_leaves_finds_the_other() {
+        let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = first.local_addr().unwrap();
+        drop(first);
+        let leaving = bind(address).unwrap();
+        let before = std::net::TcpStream::connect(address).unwrap();
+        ignore_new(&leaving).unwrap();
+        let clients = [(); 20].map(|()| tokio::spawn(tokio::net::TcpStream::connect(address)));
+        let staying = bind(address).unwrap();
+        let (accepted, peer) = leaving.accept().await.unwrap();
+        assert_eq!(peer, before.local_addr().unwrap());
+        drop((accepted, leaving));
+        let (mut connected, mut accepted) = (BTreeSet::new(), BTreeSet::new());
+        for client in clients {
+            connected.insert(client.await.unwrap().unwrap().local_addr().unwrap());
+            accepted.insert(staying.accept().await.unwrap().1);
+        }
+        assert_eq!(connected, accepted);
     }
 }

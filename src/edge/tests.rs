@@ -80,6 +80,30 @@ async fn a_request_in_flight_at_shutdown_is_answered_and_then_the_server_ends() 
 }
 
 #[tokio::test]
+async fn a_connection_made_before_the_end_is_served_even_if_its_request_comes_later() {
+    let running = start(Config::default()).await;
+    running.cue.send(true).unwrap();
+    let mut fresh = TcpStream::connect(running.address).await.unwrap();
+    let mut used = send(&running, GET).await;
+    used.read_exact(&mut [0; 15]).await.unwrap();
+    running.shutdown.send(true).unwrap();
+    // ends once the gateway leaves
+    rest(used).await;
+    fresh.write_all(GET.as_bytes()).await.unwrap();
+    assert!(rest(fresh).await.ends_with("ready"));
+    running.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_silent_connection_does_not_hold_up_shutdown() {
+    let hour = Duration::from_hours(1);
+    let running = start(Config { first_bytes_timeout: hour, drain_timeout: hour, ..Config::default() }).await;
+    let _silent = TcpStream::connect(running.address).await.unwrap();
+    running.shutdown.send(true).unwrap();
+    running.served.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_request_that_outlives_the_drain_is_cut() {
     let mut running = start(Config { drain_timeout: Duration::ZERO, ..Config::default() }).await;
     let client = send(&running, GET).await;

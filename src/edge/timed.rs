@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 use super::stall::StallClock;
@@ -17,21 +18,28 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A transport with two deadlines.
 pub(super) struct Timed<I> {
     inner: I,
-    /// runs until the protocol is known
-    first_bytes: Option<Pin<Box<Sleep>>>,
+    /// until the protocol is known: a deadline, and a sender that is gone from then on
+    first_bytes: Option<(Pin<Box<Sleep>>, oneshot::Sender<()>)>,
     /// how many bytes came that an HTTP/2 preface begins with
     preface_bytes: usize,
     writes: StallClock,
 }
 
 impl<I> Timed<I> {
-    pub(super) fn new(inner: I, first_bytes_timeout: Duration, write_stall_timeout: Duration) -> Self {
-        Self {
+    /// The transport, and what ends once it is known which protocol the client speaks.
+    pub(super) fn new(
+        inner: I,
+        first_bytes_timeout: Duration,
+        write_stall_timeout: Duration,
+    ) -> (Self, oneshot::Receiver<()>) {
+        let (unknown, known) = oneshot::channel();
+        let transport = Self {
             inner,
-            first_bytes: Some(Box::pin(tokio::time::sleep(first_bytes_timeout))),
+            first_bytes: Some((Box::pin(tokio::time::sleep(first_bytes_timeout)), unknown)),
             preface_bytes: 0,
             writes: StallClock::new(write_stall_timeout),
-        }
+        };
+        (transport, known)
     }
 
     /// Looks at bytes as long as they could be a preface.
@@ -61,7 +69,7 @@ impl<I: Read + Unpin> Read for Timed<I> {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let Some(deadline) = &mut this.first_bytes else {
+        let Some((deadline, _)) = &mut this.first_bytes else {
             return Pin::new(&mut this.inner).poll_read(context, buffer);
         };
         let mut first = [0; PREFACE.len()];
@@ -126,7 +134,7 @@ mod tests {
 
     fn pair(first_bytes: Duration, stall: Duration) -> (DuplexStream, TokioIo<Timed<TokioIo<DuplexStream>>>) {
         let (client, server) = tokio::io::duplex(64);
-        (client, TokioIo::new(Timed::new(TokioIo::new(server), first_bytes, stall)))
+        (client, TokioIo::new(Timed::new(TokioIo::new(server), first_bytes, stall).0))
     }
 
     #[tokio::test]
