@@ -23,12 +23,12 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Method, Response};
-use hyper::body::Incoming;
 use s3s::crypto::{Checksum as _, Md5};
 
 use self::answer::{About, AnswerError};
 use self::call::Call;
 use self::client::Client;
+use self::connections::AnswerBody;
 use self::features::FeatureSet;
 use self::outgoing::Outgoing;
 use self::xml::Document;
@@ -47,6 +47,7 @@ mod call;
 mod chunked;
 mod client;
 mod clock;
+mod connections;
 mod connector;
 mod copies;
 mod credentials;
@@ -95,7 +96,7 @@ impl S3Store {
     }
 
     /// Makes a call; everything but success is an error.
-    async fn ok(&self, call: &Call, body: &Outgoing, about: About) -> Result<Response<Incoming>> {
+    async fn ok(&self, call: &Call, body: &Outgoing, about: About) -> Result<Response<AnswerBody>> {
         let response = self.client.send(call, body).await?;
         if response.status().is_success() {
             return Ok(response);
@@ -104,7 +105,7 @@ impl S3Store {
     }
 
     /// As [`Self::ok`], for a body that must have been taken whole.
-    async fn uploaded(&self, call: &Call, body: &Outgoing, about: About) -> Result<Response<Incoming>> {
+    async fn uploaded(&self, call: &Call, body: &Outgoing, about: About) -> Result<Response<AnswerBody>> {
         let response = self.ok(call, body, about).await?;
         if body.is_sent() { Ok(response) } else { Err(answer::unavailable(AnswerError::Early)) }
     }

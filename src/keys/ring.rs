@@ -3,8 +3,8 @@
 //! A request takes one [`KeyRing`] and keeps it; a refresh builds a whole new one beside it ([`build`]) and swaps it in.
 //! The new ring shares the [`TenantKey`]s that did not change.
 //!
-//! Memory matters at 1,000,000 tenants: a tenant costs one 40-byte slot, 6 bytes of index and one shared key (88 bytes
-//! with its counts), no text of its own if its id is a UUID. Lookup is one hash and, on average, two probes. A few
+//! Memory matters at 1,000,000 tenants: a tenant costs one 40-byte slot, 2 bytes of index and one shared key (88 bytes
+//! with its counts), no text of its own if its id is a UUID. Lookup is one hash and, on average, two slots looked at. A few
 //! changed tenants lie over the table as a layer of their own, so that a change costs what changed and not the whole.
 //! Times are Unix seconds.
 

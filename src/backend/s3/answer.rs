@@ -6,8 +6,8 @@ use futures::stream;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
+use super::connections::AnswerBody;
 use super::headers;
 use super::xml::{Document, Element, XmlError};
 use crate::backend::{BackendError, BodyError, ByteStream, Result, StoredETag, VersionId};
@@ -24,7 +24,7 @@ pub(super) struct About {
 }
 
 /// The body of a read: `bytes` of them, or it ends in an error.
-pub(super) fn stream(body: Incoming, bytes: u64, idle: Duration) -> ByteStream {
+pub(super) fn stream(body: AnswerBody, bytes: u64, idle: Duration) -> ByteStream {
     let pieces = stream::try_unfold((body, bytes), move |(mut body, left)| async move {
         loop {
             let frame = match tokio::time::timeout(idle, body.frame()).await {
@@ -45,12 +45,12 @@ pub(super) fn stream(body: Incoming, bytes: u64, idle: Duration) -> ByteStream {
 }
 
 /// The text of an answer, held.
-async fn text(response: Response<Incoming>, idle: Duration, bytes_max: usize) -> Result<String> {
+async fn text(response: Response<AnswerBody>, idle: Duration, bytes_max: usize) -> Result<String> {
     String::from_utf8(held(response, idle, bytes_max).await?).map_err(unavailable)
 }
 
 /// The body of an answer, held.
-pub(super) async fn held(response: Response<Incoming>, idle: Duration, bytes_max: usize) -> Result<Vec<u8>> {
+pub(super) async fn held(response: Response<AnswerBody>, idle: Duration, bytes_max: usize) -> Result<Vec<u8>> {
     let mut body = response.into_body();
     let mut held = Vec::new();
     loop {
@@ -70,7 +70,7 @@ pub(super) async fn held(response: Response<Incoming>, idle: Duration, bytes_max
 }
 
 /// The XML of an answer. One of status 200 may still hold an error, where the store began to answer before it knew.
-pub(super) async fn xml(response: Response<Incoming>, idle: Duration, about: About) -> Result<Document> {
+pub(super) async fn xml(response: Response<AnswerBody>, idle: Duration, about: About) -> Result<Document> {
     let (status, headers) = (response.status(), response.headers().clone());
     let text = text(response, idle, XML_BYTES_MAX).await?;
     let document = Document::parse(text).map_err(broken)?;
@@ -79,7 +79,7 @@ pub(super) async fn xml(response: Response<Incoming>, idle: Duration, about: Abo
 }
 
 /// Why the store refused or failed.
-pub(super) async fn error(response: Response<Incoming>, idle: Duration, about: About) -> BackendError {
+pub(super) async fn error(response: Response<AnswerBody>, idle: Duration, about: About) -> BackendError {
     let (status, headers) = (response.status(), response.headers().clone());
     let text = text(response, idle, ERROR_BYTES_MAX).await.unwrap_or_default();
     let document = Document::parse(text).ok();

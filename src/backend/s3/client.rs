@@ -1,4 +1,4 @@
-//! The HTTP client: connections in a pool, timeouts, and the few retries that are safe.
+//! The HTTP client: timeouts, and the few retries that are safe.
 //!
 //! A call is made again when the store said that it is too busy, or when it failed and a second one does no harm; never
 //! once a byte of a streamed body was taken, which waits until the store wants it ([`gate`](super::gate)). Between attempts it waits a random time up to 50 ms, 100 ms, 200 ms and so on,
@@ -10,14 +10,12 @@ use std::time::{Duration, Instant};
 
 use http::header::EXPECT;
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client as HttpClient, Error as HttpError};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tracing::{Instrument as _, field};
 
 use super::answer;
 use super::call::{Call, Replay};
-use super::connector::{Connector, ConnectorError, connector};
+use super::connections::{AnswerBody, Connections, SendError};
+use super::connector::{ConnectorError, connector};
 use super::credentials::Signers;
 use super::gate::{EXPECT_PATIENCE, Gate};
 use super::operation::operation;
@@ -28,7 +26,7 @@ use crate::backend::{BackendError, BodyError, Result};
 
 /// Calls a store.
 pub(super) struct Client {
-    http: HttpClient<Connector, SendBody>,
+    connections: Connections,
     signers: Signers,
     region: String,
     observer: Option<Arc<dyn CallObserver>>,
@@ -42,13 +40,7 @@ impl Client {
         settings: S3Settings,
         observer: Option<Arc<dyn CallObserver>>,
     ) -> std::result::Result<Self, ConnectorError> {
-        let mut builder = HttpClient::builder(TokioExecutor::new());
-        builder
-            .http1_max_buf_size(BUFFER_BYTES)
-            .pool_idle_timeout(settings.pool.idle_timeout)
-            .pool_max_idle_per_host(usize::try_from(settings.pool.idle_max).unwrap_or(usize::MAX))
-            .pool_timer(TokioTimer::new());
-        let http = builder.build(connector(&settings)?);
+        let connections = Connections::new(connector(&settings)?, settings.pool);
         let region = match (&settings.region, &settings.credentials) {
             (Some(region), _) => region.clone(),
             // a region of its own goes with credentials of its own, and nobody else is asked
@@ -56,7 +48,7 @@ impl Client {
             (None, CredentialsFrom::Ambient) => ambient_region().await,
         };
         let (signers, expects) = (Signers::new(&settings).await, AtomicBool::new(settings.expect_continue));
-        Ok(Self { http, signers, region, observer, expects, settings })
+        Ok(Self { connections, signers, region, observer, expects, settings })
     }
 
     /// Whether the store is asked before bodies go.
@@ -78,7 +70,7 @@ impl Client {
     ///
     /// # Errors
     /// `Body` if the body failed, `Unavailable` if the store gave no answer.
-    pub(super) async fn send(&self, call: &Call, body: &Outgoing) -> Result<Response<Incoming>> {
+    pub(super) async fn send(&self, call: &Call, body: &Outgoing) -> Result<Response<AnswerBody>> {
         // for traces alone: nothing listens to it otherwise
         let trace = tracing::info_span!(
             target: "sealgate_trace",
@@ -97,7 +89,7 @@ impl Client {
     }
 
     /// As often as it may be.
-    async fn tried(&self, call: &Call, body: &Outgoing) -> Result<Response<Incoming>> {
+    async fn tried(&self, call: &Call, body: &Outgoing) -> Result<Response<AnswerBody>> {
         let mut attempt = 1;
         loop {
             let outcome = self.attempt(call, body).await;
@@ -124,7 +116,7 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, call: &Call, body: &Outgoing) -> std::result::Result<Response<Incoming>, Failed> {
+    async fn attempt(&self, call: &Call, body: &Outgoing) -> std::result::Result<Response<AnswerBody>, Failed> {
         let credentials =
             self.signers.of(call.signer_for.as_deref().or(call.bucket.as_deref())).await.map_err(Failed::NeverHeard)?;
         let patience = patience(call, &self.settings.timeouts);
@@ -142,7 +134,7 @@ impl Client {
             ask_first(&mut request, &gate);
         }
         let began = Instant::now();
-        let answered = answer_within(self.http.request(request), body, patience).await;
+        let answered = answer_within(self.connections.send(request), body, patience).await;
         if gate.was_ignored() && self.expects.swap(false, Ordering::Relaxed) {
             tracing::info!("the store does not answer Expect: 100-continue; it is not asked any more");
         }
@@ -156,8 +148,8 @@ impl Client {
                 note(call, &response);
                 Ok(response)
             }
-            Some(Err(error)) if error.is_connect() => Err(Failed::NeverHeard(error.into())),
-            Some(Err(error)) => Err(Failed::Open(error.into())),
+            Some(Err(SendError::Connect(error))) => Err(Failed::NeverHeard(error)),
+            Some(Err(SendError::Broken(error))) => Err(Failed::Open(error.into())),
             None => Err(Failed::Open(NoAnswer.into())),
         }
     }
@@ -175,7 +167,7 @@ fn ask_first(request: &mut Request<SendBody>, gate: &Gate) {
 }
 
 /// Logs what was not well, with what the store calls the request; the line has the id of the client's request already.
-fn note(call: &Call, response: &Response<Incoming>) {
+fn note(call: &Call, response: &Response<AnswerBody>) {
     let status = response.status();
     let (operation, store_request_id) = (operation(call), answer::request_id(response.headers()));
     if status.is_server_error() {
@@ -200,10 +192,10 @@ fn patience(call: &Call, timeouts: &Timeouts) -> Duration {
 /// Waits for the head of an answer; gives up once nothing moved for `patience`, except while the sender of the body is
 /// waited for.
 async fn answer_within(
-    answer: impl Future<Output = std::result::Result<Response<Incoming>, HttpError>>,
+    answer: impl Future<Output = std::result::Result<Response<AnswerBody>, SendError>>,
     body: &Outgoing,
     patience: Duration,
-) -> Option<std::result::Result<Response<Incoming>, HttpError>> {
+) -> Option<std::result::Result<Response<AnswerBody>, SendError>> {
     let mut answer = std::pin::pin!(answer);
     let mut seen = body.progress();
     loop {
@@ -245,8 +237,6 @@ async fn ambient_region() -> String {
 #[error("no answer in time")]
 struct NoAnswer;
 
-/// Of a connection: read at once, and as much waiting to be sent.
-const BUFFER_BYTES: usize = 128 * 1024;
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 const DEFAULT_REGION: &str = "us-east-1";

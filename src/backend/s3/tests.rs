@@ -9,6 +9,7 @@ use crate::backend::contract::{Subject, contract};
 
 mod asked_first;
 mod faulty;
+mod kept;
 mod lacking;
 #[path = "../../../tests/support/real_store.rs"]
 mod real_store;

@@ -1,11 +1,11 @@
-//! The packed table under a [`KeyRing`](super::KeyRing): slots in one array, found through an open-addressing index.
+//! The packed table under a [`KeyRing`](super::KeyRing): slots in one array, ordered by bucket.
 //!
-//! The index holds slot numbers plus one (0 is free) at a load of 2/3 and is probed linearly, from a place that a keyed
-//! hash gives, so that who can choose tenant ids cannot choose collisions. A UUID in its canonical spelling is kept as
-//! 16 bytes; any other id as offset and length in one shared text.
+//! A keyed hash gives the bucket, so that who can choose tenant ids cannot choose collisions. Where each bucket begins is few
+//! bytes a tenant, and its slots lie side by side: of a million tenants, one is found with one or two cache misses. A UUID in
+//! its canonical spelling is kept as 16 bytes; any other id as offset and length in one shared text.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::mem;
 
 use super::{SourceKind, TenantKeys};
 use crate::tenant::TenantId;
@@ -14,7 +14,8 @@ use crate::tenant::TenantId;
 #[derive(Default)]
 pub(super) struct Slots {
     entries: Vec<Slot>,
-    index: Box<[u32]>,
+    /// the first slot of each bucket, and the end of the last; none before [`Slots::indexed`]
+    starts: Vec<u32>,
     texts: String,
     hasher: RandomState,
 }
@@ -35,14 +36,8 @@ struct Slot {
     source: SourceKind,
 }
 
-/// Where probing ends.
-enum Probe<'a> {
-    Slot(&'a Slot),
-    Free(usize),
-}
-
 /// An id as the table keeps it.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 enum Id<'a> {
     Uuid([u8; 16]),
     Text(&'a str),
@@ -75,28 +70,29 @@ impl Slots {
         self.entries.push(Slot { keys, id, fresh_at, is_uuid, source });
     }
 
-    /// Builds the index. Of two entries for one tenant the first stays.
+    /// Orders the entries. Of two for one tenant the first stays.
     pub(super) fn indexed(mut self) -> Self {
-        self.entries.shrink_to_fit();
-        self.texts.shrink_to_fit();
-        let places = self.entries.len() + self.entries.len() / 2 + 1;
-        self.index = vec![0; places].into_boxed_slice();
-        let mut repeated = HashSet::new();
-        for number in 0..self.entries.len() {
-            let id = self.id(&self.entries[number]);
-            match self.probe(&id) {
-                Probe::Slot(_) => {
-                    repeated.insert(number);
-                }
-                Probe::Free(place) => self.index[place] = u32::try_from(number + 1).unwrap_or(0),
+        let buckets = self.entries.len() / SLOTS_A_BUCKET + 1;
+        let mut entries = mem::take(&mut self.entries);
+        entries.sort_by_cached_key(|slot| self.bucket(&self.id(slot), buckets));
+        let mut starts = Vec::with_capacity(buckets + 1);
+        let mut kept = 0;
+        for number in 0..entries.len() {
+            let id = self.id(&entries[number]);
+            let bucket = self.bucket(&id, buckets);
+            while starts.len() <= bucket {
+                starts.push(kept);
+            }
+            if !entries[starts[bucket] as usize..kept as usize].iter().any(|slot| self.id(slot) == id) {
+                entries.swap(kept as usize, number);
+                kept += 1;
             }
         }
-        if repeated.is_empty() {
-            return self;
-        }
-        let mut number = 0..;
-        self.entries.retain(|_| number.next().is_none_or(|number| !repeated.contains(&number)));
-        self.indexed()
+        starts.resize(buckets + 1, kept);
+        entries.truncate(kept as usize);
+        entries.shrink_to_fit();
+        self.texts.shrink_to_fit();
+        Self { entries, starts, ..self }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -104,26 +100,12 @@ impl Slots {
     }
 
     pub(super) fn find(&self, tenant: &TenantId) -> Option<Found<'_>> {
-        if self.index.is_empty() {
-            return None;
-        }
-        match self.probe(&Id::of(tenant.as_str())) {
-            Probe::Slot(slot) => Some(Found { keys: &slot.keys, source: slot.source, fresh_at: slot.fresh_at }),
-            Probe::Free(_) => None,
-        }
-    }
-
-    /// The slot of an id, or the free place where it would be noted. Ends, because a third of the places is free.
-    fn probe(&self, id: &Id<'_>) -> Probe<'_> {
-        let places = self.index.len();
-        let mut place = self.place(id, places);
-        while let Some(number) = self.index[place].checked_sub(1) {
-            match self.entries.get(number as usize) {
-                Some(slot) if self.id(slot) == *id => return Probe::Slot(slot),
-                _ => place = (place + 1) % places,
-            }
-        }
-        Probe::Free(place)
+        let id = Id::of(tenant.as_str());
+        let bucket = self.bucket(&id, self.starts.len().checked_sub(1)?);
+        let &[start, end] = self.starts.get(bucket..)?.first_chunk()?;
+        let slots = self.entries.get(start as usize..end as usize)?;
+        let slot = slots.iter().find(|slot| self.id(slot) == id)?;
+        Some(Found { keys: &slot.keys, source: slot.source, fresh_at: slot.fresh_at })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (TenantId, Found<'_>)> {
@@ -147,9 +129,13 @@ impl Slots {
         Id::Text(self.texts.get(offset..offset + number(length)).unwrap_or_default())
     }
 
-    /// The first place to probe: the hash scaled to the number of places.
-    fn place(&self, id: &Id<'_>, places: usize) -> usize {
-        let scaled = (u128::from(self.hasher.hash_one(id)) * places as u128) >> 64;
+    /// The hash of an id, scaled to the number of buckets.
+    fn bucket(&self, id: &Id<'_>, buckets: usize) -> usize {
+        let hash = match id {
+            Id::Uuid(bytes) => self.hasher.hash_one(u128::from_ne_bytes(*bytes)),
+            Id::Text(text) => self.hasher.hash_one(text),
+        };
+        let scaled = (u128::from(hash) * buckets as u128) >> 64;
         usize::try_from(scaled).unwrap_or(0)
     }
 }
@@ -157,24 +143,13 @@ impl Slots {
 /// The bytes of a UUID in its canonical spelling: lower case, four dashes. Another spelling is another tenant.
 fn canonical_uuid(text: &str) -> Option<[u8; 16]> {
     let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
-    let mut bytes = [0; 16];
     let mut digits = 0;
-    for (at, &byte) in text.iter().enumerate() {
-        if DASHES.contains(&at) {
-            if byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        bytes[digits / 2] = bytes[digits / 2] << 4 | digit;
-        digits += 1;
-    }
-    Some(bytes)
+    let bytes = DIGITS.map(|at| {
+        let [high, low] = [text[at], text[at + 1]].map(|digit| HEX[usize::from(digit)]);
+        digits |= high | low;
+        high << 4 | low
+    });
+    (digits < 16 && DASHES.iter().all(|&at| text[at] == b'-')).then_some(bytes)
 }
 
 fn uuid_text(bytes: &[u8; 16]) -> String {
@@ -191,6 +166,20 @@ fn uuid_text(bytes: &[u8; 16]) -> String {
 }
 
 const DASHES: [usize; 4] = [8, 13, 18, 23];
+/// where the two digits of each byte are
+const DIGITS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+/// what a character is worth; 16 and more if it is no digit
+const HEX: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+/// fewer would be more places to note, more would be more slots to look at
+const SLOTS_A_BUCKET: usize = 2;
 
 /// What a slot takes.
 #[cfg(test)]

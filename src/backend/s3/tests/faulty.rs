@@ -62,7 +62,7 @@ impl Faulty {
 }
 
 /// Whether a whole head came.
-fn read_head(stream: &mut TcpStream) -> bool {
+pub(super) fn read_head(stream: &mut TcpStream) -> bool {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -86,11 +86,11 @@ pub(super) fn listen_on(stream: &mut TcpStream) {
 pub(super) const HEAD: &str =
     "ETag: \"0123456789abcdef0123456789abcdef\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
 
-fn object() -> ObjectRef {
+pub(super) fn object() -> ObjectRef {
     ObjectRef { bucket: BucketName::new("b"), key: "k".to_owned(), version_id: None }
 }
 
-fn get_request(range: Option<StoredRange>) -> GetRequest {
+pub(super) fn get_request(range: Option<StoredRange>) -> GetRequest {
     GetRequest { object: object(), range, conditions: ReadConditions::default() }
 }
 
