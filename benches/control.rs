@@ -65,6 +65,15 @@ fn ring_lookup(bencher: Bencher) {
     bencher.bench_local(|| ring.tenant(black_box(next.next().unwrap())).is_some());
 }
 
+/// A few of them in turn, as requests do that come from few tenants at a time.
+#[divan::bench(name = "ring/lookup/1,000_of_1M_tenants", sample_count = 200, sample_size = 5_000)]
+fn ring_lookup_again(bencher: Bencher) {
+    let ring = Arc::clone(&RING);
+    let asked: Vec<_> = (0..1_000_u32).map(|n| tenant(n.wrapping_mul(2_654_435_761) % TENANTS)).collect();
+    let mut next = asked.iter().cycle();
+    bencher.bench_local(|| ring.tenant(black_box(next.next().unwrap())).is_some());
+}
+
 /// The next ring after a refresh told of every tenant.
 #[divan::bench(name = "ring/refresh/1M_tenants", sample_count = 3, sample_size = 1)]
 fn ring_refresh(bencher: Bencher) {

@@ -12,6 +12,7 @@ use super::load::Target;
 use super::process::{Process, free_port};
 
 /// One way to store objects.
+#[derive(Clone)]
 pub(super) struct Contender {
     pub(super) name: &'static str,
     /// what the target's address leads to; the process whose cost is told
@@ -42,6 +43,15 @@ impl Field {
     /// Those whose name has a word.
     pub(super) fn named<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a Contender> {
         self.contenders.iter().filter(move |contender| contender.name.contains(word))
+    }
+
+    /// Those with SeaweedFS at their end that can read what the gateway stored there, each on the gateway's bucket.
+    pub(super) fn on_sealed(&self) -> Vec<Contender> {
+        let Some(gateway) = self.named("sealgate → SeaweedFS").next() else { return Vec::new() };
+        let others = ["SeaweedFS", "proxy → SeaweedFS", gateway.name];
+        let mut found: Vec<_> = self.contenders.iter().filter(|other| others.contains(&other.name)).cloned().collect();
+        found.iter_mut().for_each(|other| other.target.bucket.clone_from(&gateway.target.bucket));
+        found
     }
 }
 

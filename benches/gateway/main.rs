@@ -237,6 +237,7 @@ async fn workloads(plan: &Plan, field: &Field, rows: &mut Vec<Row>) -> Result<()
         fill(field, &plan.who, Verb::FillList(plan.keys), u64::MAX).await?;
     }
     plan.all(field, "LIST of 1,000 keys", Verb::List(plan.keys), rows).await?;
+    plan.each(&plan.connections, &field.on_sealed(), "LIST of 1,000 sealed keys", Verb::List(plan.keys), rows).await?;
     plan.at_once(field, UPLOADS, Verb::Discard(plan.bytes_max), rows).await?;
     plan.at_once(field, DOWNLOADS, Verb::Large, rows).await
 }
@@ -258,12 +259,24 @@ impl Plan {
         verb: Verb,
         rows: &mut Vec<Row>,
     ) -> Result<(), Failure> {
-        if !self.has(name) {
+        let contenders: Vec<_> = field.named(&self.who).cloned().collect();
+        self.each(connections, &contenders, name, verb, rows).await
+    }
+
+    async fn each(
+        &self,
+        connections: &[usize],
+        contenders: &[Contender],
+        name: &str,
+        verb: Verb,
+        rows: &mut Vec<Row>,
+    ) -> Result<(), Failure> {
+        if !self.has(name) || contenders.is_empty() {
             return Ok(());
         }
         for &connections in connections {
             let extent = Extent { connections, duration: self.duration, bytes_max: self.bytes_max };
-            for contender in field.named(&self.who) {
+            for contender in contenders {
                 match turn(contender, name, verb, extent).await {
                     Ok(row) => rows.push(row),
                     Err(error) => contender.failed(name, &error)?,

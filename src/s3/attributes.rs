@@ -23,7 +23,7 @@ pub(crate) async fn get_object_attributes(
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
-    metadata::encryption_is_sensible(None, None, metadata::customer_key!(input))?;
+    metadata::names_no_customer_key(metadata::customer_key!(input))?;
     let wanted = Wanted::new(&input.object_attributes)?;
     let page = PartsPage::new(input.max_parts, input.part_number_marker)?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;

@@ -5,20 +5,20 @@
 //! succeeds; setting one is refused, but for an encryption that is what the gateway does anyway.
 
 use s3s::dto::{
-    DeleteBucketCorsInput, DeleteBucketCorsOutput, DeleteBucketEncryptionInput, DeleteBucketEncryptionOutput,
-    DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput, DeleteBucketPolicyInput, DeleteBucketPolicyOutput,
-    DeleteBucketReplicationInput, DeleteBucketReplicationOutput, DeleteBucketWebsiteInput, DeleteBucketWebsiteOutput,
-    GetBucketAccelerateConfigurationInput, GetBucketAccelerateConfigurationOutput, GetBucketCorsInput,
-    GetBucketCorsOutput, GetBucketEncryptionInput, GetBucketEncryptionOutput, GetBucketLifecycleConfigurationInput,
-    GetBucketLifecycleConfigurationOutput, GetBucketLoggingInput, GetBucketLoggingOutput,
-    GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput, GetBucketOwnershipControlsInput,
-    GetBucketOwnershipControlsOutput, GetBucketPolicyInput, GetBucketPolicyOutput, GetBucketPolicyStatusInput,
-    GetBucketPolicyStatusOutput, GetBucketReplicationInput, GetBucketReplicationOutput, GetBucketRequestPaymentInput,
-    GetBucketRequestPaymentOutput, GetBucketWebsiteInput, GetBucketWebsiteOutput, GetObjectLockConfigurationInput,
-    GetObjectLockConfigurationOutput, GetPublicAccessBlockInput, GetPublicAccessBlockOutput, ObjectOwnership,
-    OwnershipControls, OwnershipControlsRule, Payer, PolicyStatus, PublicAccessBlockConfiguration,
-    PutBucketEncryptionInput, PutBucketEncryptionOutput, ServerSideEncryption, ServerSideEncryptionByDefault,
-    ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    BlockedEncryptionTypes, DeleteBucketCorsInput, DeleteBucketCorsOutput, DeleteBucketEncryptionInput,
+    DeleteBucketEncryptionOutput, DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput, DeleteBucketPolicyInput,
+    DeleteBucketPolicyOutput, DeleteBucketReplicationInput, DeleteBucketReplicationOutput, DeleteBucketWebsiteInput,
+    DeleteBucketWebsiteOutput, EncryptionType, GetBucketAccelerateConfigurationInput,
+    GetBucketAccelerateConfigurationOutput, GetBucketCorsInput, GetBucketCorsOutput, GetBucketEncryptionInput,
+    GetBucketEncryptionOutput, GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput,
+    GetBucketLoggingInput, GetBucketLoggingOutput, GetBucketNotificationConfigurationInput,
+    GetBucketNotificationConfigurationOutput, GetBucketOwnershipControlsInput, GetBucketOwnershipControlsOutput,
+    GetBucketPolicyInput, GetBucketPolicyOutput, GetBucketPolicyStatusInput, GetBucketPolicyStatusOutput,
+    GetBucketReplicationInput, GetBucketReplicationOutput, GetBucketRequestPaymentInput, GetBucketRequestPaymentOutput,
+    GetBucketWebsiteInput, GetBucketWebsiteOutput, GetObjectLockConfigurationInput, GetObjectLockConfigurationOutput,
+    GetPublicAccessBlockInput, GetPublicAccessBlockOutput, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+    Payer, PolicyStatus, PublicAccessBlockConfiguration, PutBucketEncryptionInput, PutBucketEncryptionOutput,
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
@@ -86,6 +86,10 @@ pub(crate) async fn put_bucket_encryption(
     let [rule] = &*input.server_side_encryption_configuration.rules else { return Err(malformed()) };
     let Some(default) = &rule.apply_server_side_encryption_by_default else { return Err(malformed()) };
     metadata::encryption_is_sensible(Some(&default.sse_algorithm), default.kms_master_key_id.as_deref(), None)?;
+    let blocked = rule.blocked_encryption_types.as_ref().and_then(|blocked| blocked.encryption_type.as_ref());
+    if blocked.is_some_and(|types| types.iter().any(|kind| kind.as_str() != EncryptionType::SSE_C)) {
+        return Err(s3_error!(NotImplemented, "Customer-provided keys (SSE-C) stay blocked."));
+    }
     Ok(S3Response::new(PutBucketEncryptionOutput {}))
 }
 
@@ -112,7 +116,9 @@ fn always_encrypted() -> GetBucketEncryptionOutput {
     };
     let rule = ServerSideEncryptionRule {
         apply_server_side_encryption_by_default: Some(default),
-        blocked_encryption_types: None,
+        blocked_encryption_types: Some(BlockedEncryptionTypes {
+            encryption_type: Some(vec![EncryptionType::from_static(EncryptionType::SSE_C)]),
+        }),
         bucket_key_enabled: Some(false),
     };
     let configuration = ServerSideEncryptionConfiguration { rules: vec![rule] };

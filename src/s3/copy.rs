@@ -145,8 +145,9 @@ fn refuse_what_cannot_be(input: &CopyObjectInput) -> S3Result<()> {
     metadata::encryption_is_sensible(
         input.server_side_encryption.as_ref(),
         input.ssekms_key_id.as_deref(),
-        metadata::customer_key!(input).or(input.copy_source_sse_customer_algorithm.as_deref()),
+        metadata::customer_key!(input),
     )?;
+    metadata::names_no_customer_key(input.copy_source_sse_customer_algorithm.as_deref())?;
     metadata::acl_is_private(input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str))?;
     Ok(())
 }

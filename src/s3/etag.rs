@@ -11,8 +11,16 @@ const SINGLE_SUFFIX: &str = "-0";
 
 /// The tag that a client sees.
 pub(crate) fn shown(stored: &StoredETag) -> ETag {
-    let text = stored.as_str();
-    ETag::Strong(if text.contains('-') { text.to_owned() } else { format!("{text}{SINGLE_SUFFIX}") })
+    shown_of(stored.clone())
+}
+
+/// As [`shown`], of a tag that nobody needs any more.
+pub(crate) fn shown_of(stored: StoredETag) -> ETag {
+    let mut text = String::from(stored);
+    if !text.contains('-') {
+        text.push_str(SINGLE_SUFFIX);
+    }
+    ETag::Strong(text)
 }
 
 /// The stored tag that a client means; one that was never shown maps to one that was never stored.

@@ -13,7 +13,7 @@ use self::view::View;
 use super::errors;
 use super::gateway::Gateway;
 use super::scope::Scope;
-use crate::backend::{self, ListPage, ListRequest, ListStart};
+use crate::backend::{ListPage, ListRequest, ListStart, ListedObject};
 
 pub(crate) async fn list_objects(
     gateway: &Gateway,
@@ -32,7 +32,7 @@ pub(crate) async fn list_objects(
         max,
     };
     let page = page(&scope, list.clone()).await?;
-    let contents = objects(&view, &input.bucket, &page, true);
+    let contents = objects(&view, &input.bucket, page.objects, true);
     Ok(S3Response::new(ListObjectsOutput {
         is_truncated: Some(page.next_marker.is_some()),
         // S3 gives it with a delimiter only; without one the last key serves
@@ -65,9 +65,10 @@ pub(crate) async fn list_objects_v2(
         max,
     };
     let page = page(&scope, list.clone()).await?;
-    let contents = objects(&view, &input.bucket, &page, input.fetch_owner == Some(true));
+    let key_count = page.objects.len() + page.common_prefixes.len();
+    let contents = objects(&view, &input.bucket, page.objects, input.fetch_owner == Some(true));
     Ok(S3Response::new(ListObjectsV2Output {
-        key_count: i32::try_from(page.objects.len() + page.common_prefixes.len()).ok(),
+        key_count: i32::try_from(key_count).ok(),
         is_truncated: Some(page.next_token.is_some()),
         next_continuation_token: page.next_token.as_deref().map(shown_token),
         contents: Some(contents),
@@ -92,20 +93,20 @@ async fn page(scope: &Scope<'_>, list: ListRequest) -> S3Result<ListPage> {
     scope.backend().list(list).await.map_err(errors::backend)
 }
 
-fn objects(view: &View, bucket: &str, page: &ListPage, with_owner: bool) -> Vec<Object> {
+fn objects(view: &View, bucket: &str, listed: Vec<ListedObject>, with_owner: bool) -> Vec<Object> {
     let mut sizes = view::Sizes::default();
-    let objects = page.objects.iter().map(|object| object_shown(view, &mut sizes, object, with_owner)).collect();
+    let objects = listed.into_iter().map(|object| object_shown(view, &mut sizes, object, with_owner)).collect();
     sizes.report(bucket);
     objects
 }
 
-fn object_shown(view: &View, sizes: &mut view::Sizes, object: &backend::ListedObject, with_owner: bool) -> Object {
+fn object_shown(view: &View, sizes: &mut view::Sizes, object: ListedObject, with_owner: bool) -> Object {
     Object {
-        key: Some(view.text(&object.key)),
-        size: Some(sizes.shown(object)),
-        e_tag: Some(super::etag::shown(&object.etag)),
+        size: Some(sizes.shown(&object)),
+        key: Some(view.text_of(object.key)),
+        e_tag: Some(super::etag::shown_of(object.etag)),
         last_modified: Some(object.last_modified.into()),
-        storage_class: Some(ObjectStorageClass::from(view::storage_class(object))),
+        storage_class: Some(ObjectStorageClass::from(view::storage_class(object.storage_class))),
         owner: with_owner.then(|| view.owner()),
         ..Object::default()
     }

@@ -145,11 +145,28 @@ pub(crate) fn read_names_no_encryption(headers: &http::HeaderMap, customer_key: 
             "x-amz-server-side-encryption header is not supported for this operation."
         ));
     }
-    encryption_is_sensible(None, None, customer_key)
+    names_no_customer_key(customer_key)
 }
 
-/// The encryption headers of a request. SSE-S3 and SSE-KMS are what the gateway does anyway and are accepted when they
-/// make sense; SSE-C is refused.
+/// A customer's key to read with: no object here was written with one, and S3 says so in these words.
+pub(crate) fn names_no_customer_key(customer_key: Option<&str>) -> S3Result<()> {
+    match customer_key {
+        None => Ok(()),
+        Some("") => Err(no_algorithm()),
+        Some(_) => Err(s3_error!(InvalidRequest, "The encryption parameters are not applicable to this object.")),
+    }
+}
+
+fn no_algorithm() -> s3s::S3Error {
+    s3_error!(
+        InvalidArgument,
+        "Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm."
+    )
+}
+
+/// The encryption headers of a write. SSE-S3 and SSE-KMS are what the gateway does anyway and are accepted when they
+/// make sense; SSE-C is blocked, as it is in S3's buckets of today unless their owner allows it (Amazon S3 User Guide,
+/// "Blocking or unblocking SSE-C for a general purpose bucket").
 pub(crate) fn encryption_is_sensible(
     requested: Option<&ServerSideEncryption>,
     kms_key: Option<&str>,
@@ -157,14 +174,13 @@ pub(crate) fn encryption_is_sensible(
 ) -> S3Result<()> {
     match customer_key {
         None => {}
-        Some("") => {
+        Some("") => return Err(no_algorithm()),
+        Some(_) => {
             return Err(s3_error!(
-                InvalidArgument,
-                "Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption \
-                 algorithm."
+                AccessDenied,
+                "Customer-provided keys (SSE-C) are blocked: objects are encrypted with the key of their tenant."
             ));
         }
-        Some(_) => return Err(s3_error!(NotImplemented, "Customer-provided keys (SSE-C) are not supported.")),
     }
     match requested.map(ServerSideEncryption::as_str) {
         None | Some(ServerSideEncryption::AES256) if kms_key.is_some() => Err(s3_error!(

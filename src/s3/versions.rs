@@ -122,7 +122,7 @@ fn entries(view: &View, bucket: &str, listed: &[ListedVersion]) -> (Vec<ObjectVe
             Some(object) => versions.push(ObjectVersion {
                 size: Some(sizes.shown(object)),
                 e_tag: Some(etag::shown(&object.etag)),
-                storage_class: Some(ObjectVersionStorageClass::from(view::storage_class(object))),
+                storage_class: Some(ObjectVersionStorageClass::from(view::storage_class(object.storage_class.clone()))),
                 key,
                 version_id,
                 is_latest,

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::ops::Range;
 use std::time::SystemTime;
 
 use quick_xml::Reader;
@@ -19,26 +18,40 @@ use time::format_description::well_known::Rfc3339;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Document {
     text: String,
+    tree: Tree,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Tree {
     /// every element, each before those in it; never empty
     nodes: Vec<Node>,
+    /// texts that were put together from several pieces
+    composed: Vec<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Node {
     /// of the document's text
-    name: Range<usize>,
+    name: Place,
     content: Content,
     /// behind the last element in it
-    end: usize,
+    end: u32,
 }
 
 /// The text that stands in an element itself.
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
     /// of the document's text
-    There(Range<usize>),
-    /// put together from several pieces
-    Composed(String),
+    There(Place),
+    /// the tree has it
+    Composed(u32),
+}
+
+/// Where a piece lies in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    start: u32,
+    end: u32,
 }
 
 /// An element of a [`Document`].
@@ -56,8 +69,8 @@ pub(super) struct XmlError;
 impl Document {
     /// Reads a document with one root element.
     pub(super) fn parse(text: String) -> Result<Self, XmlError> {
-        let nodes = nodes(&text)?;
-        Ok(Self { text, nodes })
+        let tree = Tree::of(&text)?;
+        Ok(Self { text, tree })
     }
 
     /// The element that holds all others.
@@ -68,22 +81,22 @@ impl Document {
 
 impl<'a> Element<'a> {
     fn node(self) -> &'a Node {
-        &self.document.nodes[self.at]
+        &self.document.tree.nodes[self.at]
     }
 
     /// The name without its namespace.
     pub(super) fn name(self) -> &'a str {
-        &self.document.text[self.node().name.clone()]
+        self.node().name.of(&self.document.text)
     }
 
     /// What is in it, in order.
     pub(super) fn children(self) -> impl Iterator<Item = Self> {
-        let (document, end) = (self.document, self.node().end);
+        let (document, end) = (self.document, self.node().end as usize);
         let mut next = self.at + 1;
         std::iter::from_fn(move || {
             let child = Self { document, at: next };
             (next < end).then(|| {
-                next = child.node().end;
+                next = child.node().end as usize;
                 child
             })
         })
@@ -102,8 +115,8 @@ impl<'a> Element<'a> {
     /// The text of the element, as it stands.
     pub(super) fn own_text(self) -> &'a str {
         match &self.node().content {
-            Content::There(place) => &self.document.text[place.clone()],
-            Content::Composed(text) => text,
+            Content::There(place) => place.of(&self.document.text),
+            Content::Composed(number) => &self.document.tree.composed[*number as usize],
         }
     }
 
@@ -139,72 +152,87 @@ impl<'a> Element<'a> {
     }
 }
 
-fn nodes(text: &str) -> Result<Vec<Node>, XmlError> {
-    let mut reader = Reader::from_str(text);
-    let mut nodes = Vec::with_capacity(text.len() / BYTES_OF_AN_ELEMENT);
-    // those that have begun and not ended
-    let mut open: Vec<usize> = Vec::new();
-    loop {
-        match reader.read_event().map_err(|_| XmlError)? {
-            Event::Start(start) => {
-                if open.len() >= DEPTH_MAX {
-                    return Err(XmlError);
+impl Tree {
+    fn of(text: &str) -> Result<Self, XmlError> {
+        let mut reader = Reader::from_str(text);
+        let mut tree = Self { nodes: Vec::with_capacity(text.len() / BYTES_OF_AN_ELEMENT), composed: Vec::new() };
+        // those that have begun and not ended
+        let mut open: Vec<usize> = Vec::new();
+        loop {
+            match reader.read_event().map_err(|_| XmlError)? {
+                Event::Start(start) => {
+                    if open.len() >= DEPTH_MAX {
+                        return Err(XmlError);
+                    }
+                    open.push(tree.nodes.len());
+                    tree.nodes.push(Node::new(text, start.name().as_ref())?);
                 }
-                open.push(nodes.len());
-                nodes.push(Node::new(text, start.name().as_ref(), 0)?);
-            }
-            Event::Empty(empty) => {
-                let end = nodes.len() + 1;
-                nodes.push(Node::new(text, empty.name().as_ref(), end)?);
-                if open.is_empty() {
-                    return Ok(nodes);
+                Event::Empty(empty) => {
+                    tree.nodes.push(Node::new(text, empty.name().as_ref())?);
+                    tree.end(tree.nodes.len() - 1)?;
+                    if open.is_empty() {
+                        return Ok(tree);
+                    }
                 }
-            }
-            Event::End(_) => {
-                let end = nodes.len();
-                let ended = open.pop().and_then(|at| nodes.get_mut(at)).ok_or(XmlError)?;
-                ended.end = end;
-                if open.is_empty() {
-                    return Ok(nodes);
+                Event::End(_) => {
+                    tree.end(open.pop().ok_or(XmlError)?)?;
+                    if open.is_empty() {
+                        return Ok(tree);
+                    }
                 }
+                Event::Text(piece) => tree.append(&open, text, &piece.xml10_content())?,
+                Event::CData(piece) => tree.append(&open, text, &piece.xml10_content())?,
+                Event::GeneralRef(reference) => tree.append(&open, text, &resolved(&reference)?)?,
+                Event::Eof => return Err(XmlError),
+                Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
             }
-            Event::Text(piece) => append(&mut nodes, &open, text, &piece.xml10_content()),
-            Event::CData(piece) => append(&mut nodes, &open, text, &piece.xml10_content()),
-            Event::GeneralRef(reference) => append(&mut nodes, &open, text, &resolved(&reference)?),
-            Event::Eof => return Err(XmlError),
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
         }
+    }
+
+    /// The element that began there has ended.
+    fn end(&mut self, at: usize) -> Result<(), XmlError> {
+        let end = u32::try_from(self.nodes.len()).map_err(|_| XmlError)?;
+        self.nodes.get_mut(at).ok_or(XmlError)?.end = end;
+        Ok(())
+    }
+
+    /// Adds text to the innermost open element.
+    fn append(&mut self, open: &[usize], text: &str, piece: &str) -> Result<(), XmlError> {
+        let Some(node) = open.last().and_then(|at| self.nodes.get_mut(*at)) else { return Ok(()) };
+        match (&mut node.content, Place::find(text, piece)) {
+            (Content::There(there), Some(place)) if there.start == there.end => *there = place,
+            (Content::There(there), _) => {
+                let mut composed = String::with_capacity(COMPOSED_BYTES);
+                composed.push_str(there.of(text));
+                composed.push_str(piece);
+                node.content = Content::Composed(u32::try_from(self.composed.len()).map_err(|_| XmlError)?);
+                self.composed.push(composed);
+            }
+            (Content::Composed(number), _) => self.composed[*number as usize].push_str(piece),
+        }
+        Ok(())
     }
 }
 
 impl Node {
-    fn new(text: &str, name: &str, end: usize) -> Result<Self, XmlError> {
+    fn new(text: &str, name: &str) -> Result<Self, XmlError> {
         let local = name.rsplit(':').next().unwrap_or(name);
-        let name = place(text, local).ok_or(XmlError)?;
-        Ok(Self { content: Content::There(name.end..name.end), name, end })
+        let name = Place::find(text, local).ok_or(XmlError)?;
+        Ok(Self { content: Content::There(Place { start: name.end, ..name }), name, end: 0 })
     }
 }
 
-/// Adds text to the innermost open element.
-fn append(nodes: &mut [Node], open: &[usize], text: &str, piece: &str) {
-    let Some(node) = open.last().and_then(|at| nodes.get_mut(*at)) else { return };
-    match (&mut node.content, place(text, piece)) {
-        (Content::There(there), Some(place)) if there.start == there.end => *there = place,
-        (Content::There(there), _) => {
-            let mut composed = String::with_capacity(COMPOSED_BYTES);
-            composed.push_str(&text[there.clone()]);
-            composed.push_str(piece);
-            node.content = Content::Composed(composed);
-        }
-        (Content::Composed(composed), _) => composed.push_str(piece),
+impl Place {
+    /// Where a piece of a text lies in it, if it is one.
+    fn find(text: &str, piece: &str) -> Option<Self> {
+        let start = piece.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+        let end = start.checked_add(piece.len()).filter(|end| *end <= text.len())?;
+        Some(Self { start: start.try_into().ok()?, end: end.try_into().ok()? })
     }
-}
 
-/// Where a piece of a text lies in it, if it is one.
-fn place(text: &str, piece: &str) -> Option<Range<usize>> {
-    let start = piece.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-    let end = start.checked_add(piece.len())?;
-    (end <= text.len()).then_some(start..end)
+    fn of(self, text: &str) -> &str {
+        &text[self.start as usize..self.end as usize]
+    }
 }
 
 fn resolved(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, XmlError> {

@@ -22,6 +22,15 @@ fn encryption(algorithm: &'static str, key: Option<&str>) -> PutBucketEncryption
     }
 }
 
+/// What is blocked besides.
+fn blocking(kind: &'static str) -> PutBucketEncryptionInput {
+    let mut input = encryption("aws:kms", None);
+    let kinds = Some(vec![EncryptionType::from_static(kind)]);
+    input.server_side_encryption_configuration.rules[0].blocked_encryption_types =
+        Some(BlockedEncryptionTypes { encryption_type: kinds });
+    input
+}
+
 #[tokio::test]
 async fn every_bucket_says_that_it_encrypts() {
     let harness = Harness::new().await;
@@ -35,6 +44,8 @@ async fn every_bucket_says_that_it_encrypts() {
         let [rule] = &*answer.output.server_side_encryption_configuration.unwrap().rules else { panic!("one rule") };
         let default = rule.apply_server_side_encryption_by_default.as_ref().unwrap();
         assert_eq!(default.sse_algorithm.as_str(), "aws:kms");
+        let blocked = rule.blocked_encryption_types.as_ref().unwrap().encryption_type.as_ref().unwrap();
+        assert!(matches!(&**blocked, [kind] if kind.as_str() == "SSE-C"));
     }
 }
 
@@ -46,6 +57,8 @@ async fn a_default_encryption_is_taken_if_it_makes_sense() {
         (encryption("aws:kms", Some("a-key")), ""),
         (encryption("AES256", Some("a-key")), "InvalidArgument"),
         (encryption("rot13", None), "InvalidArgument"),
+        (blocking("SSE-C"), ""),
+        (blocking("NONE"), "NotImplemented"),
     ] {
         assert_eq!(code(harness.gateway.put_bucket_encryption(request(input)).await), outcome);
     }

@@ -2,6 +2,7 @@ use s3s::S3 as _;
 use s3s::dto::{CommonPrefix, EncodingType};
 
 use super::*;
+use crate::backend;
 use crate::s3::testing::{BUCKET, Harness, code, request};
 
 async fn holding(keys: &[&str]) -> Harness {

@@ -34,6 +34,11 @@ impl View {
         if self.encoding.is_some() { url_encoded(text) } else { text.to_owned() }
     }
 
+    /// As [`Self::text`], of one that nobody needs any more.
+    pub(crate) fn text_of(&self, text: String) -> String {
+        if self.encoding.is_some() { url_encoded(&text) } else { text }
+    }
+
     /// The prefix in an answer of version 1, which S3 gives as it was asked for: clients decode it in version 2 alone.
     /// Encoded if XML could not carry it.
     pub(crate) fn first_version_prefix(&self, text: &str) -> String {
@@ -77,8 +82,8 @@ pub(crate) fn shown_max(max: u32) -> i32 {
 }
 
 /// What a listing names where the backend names none.
-pub(crate) fn storage_class(object: &ListedObject) -> String {
-    object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned())
+pub(crate) fn storage_class(named: Option<String>) -> String {
+    named.unwrap_or_else(|| "STANDARD".to_owned())
 }
 
 /// The sizes of one page, and which of its objects have none.

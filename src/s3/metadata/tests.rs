@@ -28,7 +28,7 @@ async fn a_customers_key_is_refused_even_if_its_algorithm_is_left_out() {
     let md5 = PutObjectInput { sse_customer_key_md5: Some("md5".to_owned()), ..put() };
     assert_eq!(code(harness.gateway.put_object(request(md5)).await), "InvalidArgument");
     let whole = PutObjectInput { sse_customer_algorithm: Some("AES256".to_owned()), ..put() };
-    assert_eq!(code(harness.gateway.put_object(request(whole)).await), "NotImplemented");
+    assert_eq!(code(harness.gateway.put_object(request(whole)).await), "AccessDenied");
     assert_eq!(harness.stored_keys(BUCKET).await, Vec::<String>::new());
 }
 
@@ -44,6 +44,13 @@ async fn a_read_that_names_an_encryption_is_refused() {
     let mut head = request(head);
     head.headers.insert("x-amz-server-side-encryption-aws-kms-key-id", http::HeaderValue::from_static("a"));
     assert_eq!(code(harness.gateway.head_object(head).await), "InvalidArgument");
+    let with_key = GetObjectInput {
+        bucket: BUCKET.to_owned(),
+        key: "key".to_owned(),
+        sse_customer_algorithm: Some("AES256".to_owned()),
+        ..GetObjectInput::default()
+    };
+    assert_eq!(code(harness.gateway.get_object(request(with_key)).await), "InvalidRequest");
 }
 
 #[tokio::test]

@@ -22,11 +22,8 @@ pub(crate) async fn upload_part_copy(
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
-    metadata::encryption_is_sensible(
-        None,
-        None,
-        metadata::customer_key!(input).or(input.copy_source_sse_customer_algorithm.as_deref()),
-    )?;
+    metadata::encryption_is_sensible(None, None, metadata::customer_key!(input))?;
+    metadata::names_no_customer_key(input.copy_source_sse_customer_algorithm.as_deref())?;
     let number = part_number(input.part_number)?;
     let range = input.copy_source_range.as_deref().map(parse_range).transpose()?;
     let target = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
