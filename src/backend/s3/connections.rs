@@ -133,7 +133,7 @@ fn drive(driver: &mut Option<Connection<Transport, SendBody>>, context: &mut Con
 pub(super) struct AnswerBody {
     body: Incoming,
     is_ended: bool,
-    /// none once it has ended
+    /// none once it is given back
     link: Option<Box<Link>>,
     host: Authority,
     idle: Arc<Idle>,
