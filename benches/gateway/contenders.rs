@@ -50,7 +50,9 @@ impl Field {
         let Some(gateway) = self.named("sealgate → SeaweedFS").next() else { return Vec::new() };
         let others = ["SeaweedFS", "proxy → SeaweedFS", gateway.name];
         let mut found: Vec<_> = self.contenders.iter().filter(|other| others.contains(&other.name)).cloned().collect();
-        found.iter_mut().for_each(|other| other.target.bucket.clone_from(&gateway.target.bucket));
+        for other in &mut found {
+            other.target.bucket.clone_from(&gateway.target.bucket);
+        }
         found
     }
 }
