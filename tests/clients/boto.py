@@ -123,8 +123,11 @@ def a_key_of_the_customer_is_not_taken():
         request.headers["x-amz-server-side-encryption-customer-key"] = key[0]
         request.headers["x-amz-server-side-encryption-customer-key-MD5"] = key[1]
     s3.meta.events.register("before-sign.s3", add)
-    with refused("NotImplemented", 501):
+    with refused("AccessDenied", 403):
         s3.put_object(Bucket="bucket", Key="key", Body=b"plain")
+    client().put_object(Bucket="bucket", Key="key", Body=b"plain")
+    with refused("InvalidRequest", 400):
+        s3.get_object(Bucket="bucket", Key="key")
 
 
 def any_name_will_do():
