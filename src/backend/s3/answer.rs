@@ -52,7 +52,8 @@ async fn text(response: Response<AnswerBody>, idle: Duration, bytes_max: usize) 
 /// The body of an answer, held.
 pub(super) async fn held(response: Response<AnswerBody>, idle: Duration, bytes_max: usize) -> Result<Vec<u8>> {
     let mut body = response.into_body();
-    let (mut pieces, mut bytes) = (Vec::new(), 0);
+    // copied: an answer in crumbs holds no more memory than its bytes take
+    let mut held = Vec::new();
     loop {
         let frame = match tokio::time::timeout(idle, body.frame()).await {
             Err(_) => return Err(unavailable(AnswerError::Stalled)),
@@ -60,14 +61,13 @@ pub(super) async fn held(response: Response<AnswerBody>, idle: Duration, bytes_m
             Ok(Some(frame)) => frame.map_err(unavailable)?,
         };
         if let Ok(piece) = frame.into_data() {
-            bytes += piece.len();
-            pieces.push(piece);
+            held.extend_from_slice(&piece);
         }
-        if bytes > bytes_max {
+        if held.len() > bytes_max {
             return Err(unavailable(AnswerError::Long));
         }
     }
-    Ok(pieces.concat())
+    Ok(held)
 }
 
 /// The XML of an answer. One of status 200 may still hold an error, where the store began to answer before it knew.
