@@ -66,8 +66,6 @@ const BACKLOG: i32 = 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[tokio::test]
@@ -84,6 +82,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn who_connects_while_a_listener_leaves_finds_the_other() {
+        use std::collections::HashSet;
+
         let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = first.local_addr().unwrap();
         drop(first);
@@ -95,7 +95,7 @@ mod tests {
         let (accepted, peer) = leaving.accept().await.unwrap();
         assert_eq!(peer, before.local_addr().unwrap());
         drop((accepted, leaving));
-        let (mut connected, mut accepted) = (BTreeSet::new(), BTreeSet::new());
+        let (mut connected, mut accepted) = (HashSet::new(), HashSet::new());
         for client in clients {
             connected.insert(client.await.unwrap().unwrap().local_addr().unwrap());
             accepted.insert(staying.accept().await.unwrap().1);
