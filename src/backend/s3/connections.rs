@@ -214,14 +214,11 @@ impl Waiting {
 }
 
 impl Idle {
-    /// The one that was used last, so that those which are not needed end.
+    /// The one that was used last, so that those which are not needed end. Whether the store closed it shows when it is
+    /// used.
     fn take(&self, host: &Authority) -> Option<Box<Link>> {
-        loop {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).get_mut(host)?.pop()?;
-            if waiting.since.elapsed() < self.pool.idle_timeout && waiting.is_open() {
-                return Some(waiting.link);
-            }
-        }
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).get_mut(host)?.pop()?;
+        (waiting.since.elapsed() < self.pool.idle_timeout).then_some(waiting.link)
     }
 
     fn put(&self, host: Authority, link: Box<Link>) {
