@@ -1,6 +1,7 @@
 //! A connection serves one request after the other, unless an answer was left in its middle or the store closed it.
 
 use std::net::{Shutdown, TcpStream};
+use std::sync::Barrier;
 
 use futures::StreamExt as _;
 use tokio::sync::Notify;
@@ -82,9 +83,12 @@ async fn a_body_that_is_left_in_its_middle_takes_its_connection_along() {
 
 #[tokio::test]
 async fn a_connection_that_the_store_closed_is_passed_over() {
+    // it is closed while it waits, not before
+    static WAITS: Barrier = Barrier::new(2);
     static CLOSED: Notify = Notify::const_new();
     let faulty = Faulty::new(|stream, _| {
         say(stream, &format!("HTTP/1.1 200 OK\r\n{HEAD}Content-Length: 0\r\n\r\n"));
+        WAITS.wait();
         stream.shutdown(Shutdown::Write).unwrap();
         CLOSED.notify_one();
         listen_on(stream);
@@ -94,6 +98,7 @@ async fn a_connection_that_the_store_closed_is_passed_over() {
     let store = S3Store::new(once).await.unwrap();
     for _ in 0..3 {
         store.put(put_request(), body(b"")).await.unwrap();
+        WAITS.wait();
         CLOSED.notified().await;
         // the runtime hears of what happened before this
         tokio::net::TcpStream::connect(&address).await.unwrap();
