@@ -97,7 +97,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     following.spawn(reload.run());
     following.spawn(live.clone().tell_of(teller(&config, &operation)));
     let rules = auth_rules(&config);
-    let gateway = Gateway::new(backend, live.keys, staging);
+    let gateway = Gateway::new(backend, live.keys, staging).allowing_sse_c(config.auth.allow_sse_c);
     let forward = gateway.forward();
     let service = guard(gateway, forward, live.access_keys, rules);
     operation.serve(listener, service).await?;

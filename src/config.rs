@@ -61,7 +61,7 @@ pub struct Config {
     pub listen: Listen,
     /// how much may be under way at once
     pub limits: Limits,
-    /// how requests may be signed
+    /// what requests may carry
     pub auth: Auth,
     /// where audit records go; none: there are none
     pub audit: Option<audit::Settings>,
@@ -84,6 +84,8 @@ impl Config {
         Fixed {
             backend: self.backend.clone(),
             listen: self.listen.clone(),
+            limits: self.limits,
+            auth: self.auth,
             audit: self.audit.clone(),
             logging: self.logging.clone(),
             cluster: self.cluster.clone(),
@@ -98,6 +100,8 @@ impl Config {
 pub struct Fixed {
     backend: BackendSettings,
     listen: Listen,
+    limits: Limits,
+    auth: Auth,
     audit: Option<audit::Settings>,
     logging: Logging,
     cluster: Cluster,
@@ -112,6 +116,8 @@ impl Fixed {
         let changed = [
             ("backend", self.backend != other.backend),
             ("listen", self.listen != other.listen),
+            ("limits", self.limits != other.limits),
+            ("auth", self.auth != other.auth),
             ("audit", self.audit != other.audit),
             ("telemetry", self.logging != other.logging),
             ("cluster", self.cluster != other.cluster),

@@ -11,6 +11,7 @@ mod bucket;
 mod bucket_settings;
 mod checksum;
 mod copy;
+mod customer_key;
 mod delete;
 mod errors;
 mod etag;

@@ -19,6 +19,7 @@ mod binding;
 mod completion;
 #[cfg_attr(fuzzing, path = "../fuzz/src/counter.rs")]
 mod counter;
+mod customer;
 mod envelope;
 mod error;
 pub mod geometry;
@@ -43,6 +44,7 @@ pub use binding::Binding;
 #[cfg(fuzzing)]
 pub use completion::parse_completion_fields;
 pub use completion::{Completion, CompletionParts, CompletionRecord, UnlistedParts};
+pub use customer::{CustomerKey, CustomerKeyCheck};
 pub use envelope::{Envelope, Kind, Mode};
 pub use error::{OpenError, SealError, SeedError};
 pub use geometry::{LengthError, PlainLen, PlainRange, PlainRangeSpec, SealedLen, Span, StoredRangeSpec};

@@ -34,8 +34,9 @@ def body_of(lines):
 
 def outcome_of(vector, path):
     sys.argv = ["open_sealed", path]
-    for name in ("seed", "tenant", "bucket", "key", "envelope"):
-        sys.argv += ["--" + name, vector[name]]
+    for name in ("seed", "tenant", "bucket", "key", "envelope", "customer-key"):
+        if name in vector:
+            sys.argv += ["--" + name, vector[name]]
     opened = io.BytesIO()
     with contextlib.redirect_stdout(io.TextIOWrapper(opened)) as out:
         try:

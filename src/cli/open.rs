@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use bytes::BytesMut;
 use clap::Args;
 
-use crate::seal::{Binding, Envelope, Kind, MultipartOpener, SealedLen, Seed, SingleOpener, TenantKey};
+use crate::seal::{Binding, CustomerKey, Envelope, Kind, MultipartOpener, SealedLen, Seed, SingleOpener, TenantKey};
 
 #[derive(Debug, Args)]
 pub(super) struct Open {
@@ -33,6 +33,9 @@ pub(super) struct Open {
     /// Stored parts of a multipart object: the number after the dash of its entity tag
     #[arg(long, value_name = "N")]
     parts: Option<u32>,
+    /// File with the customer's key (SSE-C), if the object was written with one: base64 of 32 bytes
+    #[arg(long, value_name = "FILE")]
+    customer_key_file: Option<PathBuf>,
     /// Where the plaintext goes
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
@@ -54,18 +57,20 @@ impl Open {
         }
         let binding = Binding::new(&self.tenant, &self.bucket, &self.key)?;
         let secret = envelope.open(&key, &binding)?;
+        let joined = self.customer_key_file.as_deref().map(customer_key).transpose()?.map(|key| key.join(&secret).0);
+        let body_secret = joined.as_ref().unwrap_or(&secret);
         let mut target = Target::create(&self.output)?;
         let mut out = BytesMut::new();
         match envelope.kind() {
             Kind::Single => {
-                let mut opener = SingleOpener::new(&secret, stored)?;
+                let mut opener = SingleOpener::new(body_secret, stored)?;
                 pump(&mut file, &mut target, |sealed, out| opener.push(sealed, out))?;
                 opener.finish()?;
             }
             Kind::Multipart => {
                 let parts =
                     self.parts.context("a multipart object needs --parts: the number after the dash of its ETag")?;
-                let mut opener = MultipartOpener::new(&secret, stored, parts)?;
+                let mut opener = MultipartOpener::new(&secret, stored, parts)?.with_body_secret(body_secret);
                 pump(&mut file, &mut target, |sealed, out| opener.push(sealed, out))?;
                 opener.finish(&mut out)?;
             }
@@ -84,6 +89,12 @@ fn seed(path: &Path) -> anyhow::Result<Seed> {
     };
     read.with_context(|| path.display().to_string())?;
     Ok(Seed::from_base64(&text)?)
+}
+
+fn customer_key(path: &Path) -> anyhow::Result<CustomerKey> {
+    let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
+    let text = text.with_context(|| path.display().to_string())?;
+    CustomerKey::from_base64(text.trim_end()).with_context(|| format!("{}: not base64 of 32 bytes", path.display()))
 }
 
 fn leading(path: &Path) -> anyhow::Result<Envelope> {

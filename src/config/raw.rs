@@ -41,7 +41,7 @@ pub(super) struct RawConfig {
     pub(super) listen: RawListen,
     /// How much may be under way at once.
     pub(super) limits: RawLimits,
-    /// How requests may be signed.
+    /// What requests may carry: how they may be signed, and whether they may bring keys of their own.
     pub(super) auth: RawAuth,
     /// Audit records.
     pub(super) audit: RawAudit,
@@ -322,13 +322,16 @@ impl Default for RawLimits {
     }
 }
 
-/// How requests may be signed.
+/// What requests may carry: how they may be signed, and whether they may bring keys of their own.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Auth")]
 pub(super) struct RawAuth {
     /// Accepts presigned URLs of the old signature version 2.
     pub(super) allow_sigv2_presigned: bool,
+    /// Accepts customer-provided keys (SSE-C) for new objects: such an object opens with the tenant's key and the client's
+    /// together. Objects that were written with one can be read in any case.
+    pub(super) allow_sse_c: bool,
 }
 
 fn single_key() -> String {

@@ -21,11 +21,13 @@ pub struct Limits {
     pub shutdown_delay: Duration,
 }
 
-/// How requests may be signed.
+/// What requests may carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Auth {
     /// presigned URLs of signature version 2 are let through
     pub allow_sigv2_presigned: bool,
+    /// customer-provided keys (SSE-C) are let through for new objects
+    pub allow_sse_c: bool,
 }
 
 /// Which gateways belong together, and which of them this one is.
@@ -62,9 +64,9 @@ pub(super) fn limits(raw: &RawLimits, problems: &mut Vec<Problem>) -> Limits {
     }
 }
 
-/// The rules of signing.
+/// What requests may carry.
 pub(super) fn auth(raw: &RawAuth) -> Auth {
-    Auth { allow_sigv2_presigned: raw.allow_sigv2_presigned }
+    Auth { allow_sigv2_presigned: raw.allow_sigv2_presigned, allow_sse_c: raw.allow_sse_c }
 }
 
 /// The names; what is wrong is added to `problems`.

@@ -9,12 +9,13 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use super::customer_key::customer_key;
 use super::gateway::Gateway;
 use super::get::kept;
 use super::parts::{self, Completed};
 use super::read::plain_len;
 use super::scope::Scope;
-use super::{etag, metadata};
+use super::etag;
 use crate::seal::{Kind, PlainRange};
 
 pub(crate) async fn get_object_attributes(
@@ -23,10 +24,10 @@ pub(crate) async fn get_object_attributes(
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
-    metadata::names_no_customer_key(metadata::customer_key!(input))?;
     let wanted = Wanted::new(&input.object_attributes)?;
     let page = PartsPage::new(input.max_parts, input.part_number_marker)?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let name = name.with_customer_key(customer_key!(input)?);
     let info = scope.head(&name, input.version_id.as_deref()).await?;
     let opened = scope.open(&name, &info.metadata)?;
     let kind = opened.envelope.kind();

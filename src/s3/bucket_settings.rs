@@ -42,7 +42,6 @@ macro_rules! one_answer {
 }
 
 one_answer! {
-    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = Ok(always_encrypted());
     delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput = Ok(DeleteBucketEncryptionOutput {});
     get_bucket_ownership_controls(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput = Ok(owner_enforced());
     get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput = Ok(all_blocked());
@@ -75,6 +74,16 @@ one_answer! {
         Ok(GetBucketRequestPaymentOutput { payer: Some(Payer::from_static(Payer::BUCKET_OWNER)) });
 }
 
+/// Every bucket encrypts; whether clients may bring keys of their own is the operator's to say.
+pub(crate) async fn get_bucket_encryption(
+    gateway: &Gateway,
+    request: S3Request<GetBucketEncryptionInput>,
+) -> S3Result<S3Response<GetBucketEncryptionOutput>> {
+    let owner = request.input.expected_bucket_owner.as_deref();
+    bucket_is_there(gateway, &request, &request.input.bucket, owner).await?;
+    Ok(S3Response::new(always_encrypted(gateway.allows_sse_c)))
+}
+
 /// Takes a default encryption that is no other than what the gateway does: with a key of its own, whatever is asked.
 pub(crate) async fn put_bucket_encryption(
     gateway: &Gateway,
@@ -85,10 +94,12 @@ pub(crate) async fn put_bucket_encryption(
     bucket_is_there(gateway, &request, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
     let [rule] = &*input.server_side_encryption_configuration.rules else { return Err(malformed()) };
     let Some(default) = &rule.apply_server_side_encryption_by_default else { return Err(malformed()) };
-    metadata::encryption_is_sensible(Some(&default.sse_algorithm), default.kms_master_key_id.as_deref(), None)?;
+    metadata::encryption_is_sensible(Some(&default.sse_algorithm), default.kms_master_key_id.as_deref())?;
     let blocked = rule.blocked_encryption_types.as_ref().and_then(|blocked| blocked.encryption_type.as_ref());
-    if blocked.is_some_and(|types| types.iter().any(|kind| kind.as_str() != EncryptionType::SSE_C)) {
-        return Err(s3_error!(NotImplemented, "Customer-provided keys (SSE-C) stay blocked."));
+    let blocks = blocked.map(|types| types.iter().any(|kind| kind.as_str() == EncryptionType::SSE_C));
+    if blocks.is_some_and(|blocks| blocks == gateway.allows_sse_c) {
+        let state = if gateway.allows_sse_c { "allowed" } else { "blocked" };
+        return Err(s3_error!(NotImplemented, "Customer-provided keys (SSE-C) are {state} in every bucket."));
     }
     Ok(S3Response::new(PutBucketEncryptionOutput {}))
 }
@@ -109,7 +120,8 @@ fn malformed() -> S3Error {
     s3_error!(MalformedXML, "A default encryption has one rule.")
 }
 
-fn always_encrypted() -> GetBucketEncryptionOutput {
+fn always_encrypted(allows_sse_c: bool) -> GetBucketEncryptionOutput {
+    let blocked = if allows_sse_c { EncryptionType::NONE } else { EncryptionType::SSE_C };
     let default = ServerSideEncryptionByDefault {
         kms_master_key_id: None,
         sse_algorithm: ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS),
@@ -117,7 +129,7 @@ fn always_encrypted() -> GetBucketEncryptionOutput {
     let rule = ServerSideEncryptionRule {
         apply_server_side_encryption_by_default: Some(default),
         blocked_encryption_types: Some(BlockedEncryptionTypes {
-            encryption_type: Some(vec![EncryptionType::from_static(EncryptionType::SSE_C)]),
+            encryption_type: Some(vec![EncryptionType::from_static(blocked)]),
         }),
         bucket_key_enabled: Some(false),
     };

@@ -2,15 +2,17 @@
 //!
 //! The source is opened under its own name, its secret wrapped for the target's (mode 1), and the backend copies the
 //! stored body with new metadata. The source's entity tag is pinned in between, so what was opened is what is copied.
+//! Only a copy that changes the customer's key is sealed anew.
+
+use std::time::SystemTime;
 
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, MetadataDirective, ServerSideEncryption,
-    TaggingDirective, Timestamp,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, MetadataDirective, TaggingDirective, Timestamp,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::attributes_record::Attributes;
-use super::checksum::show_checksums;
+use super::checksum::{Kept, show_checksums};
+use super::customer_key::{self, customer_key, show_encryption, source_customer_key};
 use super::gateway::Gateway;
 use super::lock::{self, lock_of};
 use super::metadata::{self, metadata_of};
@@ -18,11 +20,13 @@ use super::read::{pinned, plain_len};
 use super::scope::{Name, Opened, Scope};
 use super::{errors, etag, get, versions};
 use crate::backend::{
-    BackendError, Copied, CopyRequest, CopyTags, Metadata, ObjectInfo, ReadConditions, WriteConditions,
+    BackendError, Copied, CopyRequest, CopyTags, Metadata, ObjectInfo, ReadConditions, Tags, VersionId, WriteConditions,
+    Written,
 };
 use crate::seal::{Envelope, Kind};
 
 mod multipart;
+mod resealed;
 
 /// The largest object that one `CopyObject` may copy, plaintext bytes (the limit of S3).
 const COPY_BYTES_MAX: u64 = 5 << 30;
@@ -33,10 +37,15 @@ pub(crate) async fn copy_object(
 ) -> S3Result<S3Response<CopyObjectOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
-    refuse_what_cannot_be(&input)?;
+    metadata::encryption_is_sensible(input.server_side_encryption.as_ref(), input.ssekms_key_id.as_deref())?;
+    let customer_key = customer_key!(input)?;
+    customer_key::may_be_used(gateway, customer_key.as_ref(), input.server_side_encryption.as_ref())?;
+    metadata::acl_is_private(input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str))?;
     lock::is_kept(scope.backend(), &lock_of!(input)?)?;
     let target = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let target = target.with_customer_key(customer_key);
     let (source, version_id) = source(&scope, &input.copy_source, input.expected_source_bucket_owner.as_deref())?;
+    let source = source.with_customer_key(source_customer_key!(input)?);
     let conditions = etag::read_conditions(
         input.copy_source_if_match.as_ref(),
         input.copy_source_if_none_match.as_ref(),
@@ -59,11 +68,17 @@ pub(crate) async fn copy_object(
         },
         conditions: etag::write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref()),
     };
+    if source.customer_key != target.customer_key {
+        let kept = get::kept(&scope, &source, &info, &opened).await?.filter(|kept| !kept.composite);
+        let copied = resealed::copy(&scope, (&source, &info), &target, copy, kept.as_ref()).await?;
+        return answer(&scope, &target, &info, copied, kept);
+    }
     let copied = match opened.envelope.kind() {
         Kind::Single => copy_single(&scope, &source, &info, &opened, &target, copy).await?,
         Kind::Multipart => multipart::copy_multipart(&scope, &source, &info, &opened, &target, copy).await?,
     };
-    answer(&scope, &source, &info, &opened, copied).await
+    let kept = get::kept(&scope, &source, &info, &opened).await.unwrap_or_default();
+    answer(&scope, &target, &info, copied, kept)
 }
 
 /// What the new object is to have, beside the body.
@@ -82,6 +97,36 @@ pub(crate) fn rewrapped(scope: &Scope<'_>, opened: &Opened, target: &Name) -> S3
         .map_err(|error| errors::seal(&error))
 }
 
+/// Takes over what belongs to the secret, which stays.
+fn keep(metadata: &mut Metadata, source: &ObjectInfo, names: &[&str]) {
+    for name in names {
+        if let Some(value) = source.metadata.user.get(*name) {
+            metadata.user.insert((*name).to_owned(), value.clone());
+        }
+    }
+}
+
+/// The tags of the new object.
+async fn tags_of(scope: &Scope<'_>, source: &Name, info: &ObjectInfo, wanted: CopyTags) -> S3Result<Tags> {
+    match wanted {
+        CopyTags::Replace(tags) => Ok(tags),
+        CopyTags::Keep if info.tag_count == 0 => Ok(Tags::new()),
+        CopyTags::Keep => {
+            let (object, _) = pinned(source, info);
+            scope.backend().tags(&object).await.map(|(tags, _)| tags).map_err(errors::backend)
+        }
+    }
+}
+
+/// What became of a copy that the backend did not make in one step.
+async fn copied(scope: &Scope<'_>, target: &Name, written: Written) -> Copied {
+    let version_id = written.version_id.as_ref().map(VersionId::as_str);
+    // The copy is there; the time is a detail.
+    let last_modified =
+        scope.head(target, version_id).await.map_or_else(|_| SystemTime::now(), |new| new.last_modified);
+    Copied { etag: written.etag, last_modified, version_id: written.version_id }
+}
+
 async fn copy_single(
     scope: &Scope<'_>,
     source: &Name,
@@ -92,12 +137,7 @@ async fn copy_single(
 ) -> S3Result<Copied> {
     let Copy { mut metadata, tags, conditions } = copy;
     metadata.user.insert(metadata::ENVELOPE.to_owned(), rewrapped(scope, opened, target)?.to_metadata());
-    // Both belong to the secret, which stays.
-    for kept in [metadata::STREAM, metadata::ATTRIBUTES] {
-        if let Some(value) = info.metadata.user.get(kept) {
-            metadata.user.insert(kept.to_owned(), value.clone());
-        }
-    }
+    keep(&mut metadata, info, &[metadata::STREAM, metadata::ATTRIBUTES, metadata::CUSTOMER_KEY]);
     let (object, source_conditions) = pinned(source, info);
     let request = CopyRequest {
         source: object,
@@ -141,17 +181,6 @@ pub(crate) async fn source_info(
     }
 }
 
-fn refuse_what_cannot_be(input: &CopyObjectInput) -> S3Result<()> {
-    metadata::encryption_is_sensible(
-        input.server_side_encryption.as_ref(),
-        input.ssekms_key_id.as_deref(),
-        metadata::customer_key!(input),
-    )?;
-    metadata::names_no_customer_key(input.copy_source_sse_customer_algorithm.as_deref())?;
-    metadata::acl_is_private(input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str))?;
-    Ok(())
-}
-
 /// The source's metadata or the request's, as the directive says.
 fn target_metadata(
     input: &CopyObjectInput,
@@ -169,6 +198,8 @@ fn target_metadata(
         || input.storage_class.is_some()
         || input.website_redirect_location.is_some()
         || input.server_side_encryption.is_some()
+        || input.sse_customer_algorithm.is_some()
+        || source.customer_key != target.customer_key
         || version_id.is_some();
     if source.stored == target.stored && source.key == target.key && !changes {
         return Err(s3_error!(
@@ -189,32 +220,28 @@ fn target_metadata(
     Ok(kept)
 }
 
-async fn answer(
+fn answer(
     scope: &Scope<'_>,
-    source: &Name,
+    target: &Name,
     info: &ObjectInfo,
-    opened: &Opened,
     copied: Copied,
+    kept: Option<Kept>,
 ) -> S3Result<S3Response<CopyObjectOutput>> {
     let mut result = CopyObjectResult {
         e_tag: Some(etag::shown(&copied.etag)),
         last_modified: Some(Timestamp::from(copied.last_modified)),
         ..CopyObjectResult::default()
     };
-    let kept = match opened.envelope.kind() {
-        Kind::Single => Attributes::open(&opened.secret, &info.metadata).unwrap_or_default().checksum,
-        Kind::Multipart => get::kept(scope, source, info, opened).await.unwrap_or_default(),
-    };
     if let Some(kept) = kept {
         result.checksum_type = Some(kept.shown_type());
         show_checksums!(result, kept.shown());
     }
-    Ok(S3Response::new(CopyObjectOutput {
+    let mut output = CopyObjectOutput {
         copy_object_result: Some(result),
         copy_source_version_id: info.version_id.as_ref().map(|id| id.as_str().to_owned()),
         version_id: versions::made(copied.version_id),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
-        ssekms_key_id: Some(scope.sealing_key()?.key_id().to_string()),
         ..CopyObjectOutput::default()
-    }))
+    };
+    show_encryption!(output, target, scope.sealing_key()?.key_id().to_string());
+    Ok(S3Response::new(output))
 }

@@ -98,6 +98,8 @@ fn shown(answer: ForwardAnswer, names: &Names) -> S3Result<S3Response<Body>> {
 fn kept(headers: &HeaderMap) -> HeaderMap {
     let is_kept = |name: &str| {
         let is_ours = name.starts_with("x-amz-") && !NOT_AMZ.contains(&name) && name != EXPECTED_OWNER;
+        // a customer's key must never be seen behind the gateway
+        let is_ours = is_ours && !name.contains("server-side-encryption-customer-");
         is_ours || name == "content-type" || name == "content-md5" || name.starts_with("if-")
     };
     headers.iter().filter(|(name, _)| is_kept(name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()

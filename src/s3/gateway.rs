@@ -25,13 +25,22 @@ pub struct Gateway {
     pub(crate) staging: BucketName,
     pub(crate) uploads: multipart::Uploads,
     pub(crate) part_tables: PartTables,
+    /// whether objects may be written with keys of customers (SSE-C)
+    pub(crate) allows_sse_c: bool,
 }
 
 impl Gateway {
     /// A gateway over a store. `staging` must exist on the backend and be no client's bucket.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, keys: Arc<Keys>, staging: BucketName) -> Self {
-        Self { backend, keys, staging, uploads: multipart::Uploads::default(), part_tables: PartTables::default() }
+        let (uploads, part_tables) = (multipart::Uploads::default(), PartTables::default());
+        Self { backend, keys, staging, uploads, part_tables, allows_sse_c: false }
+    }
+
+    /// Lets clients write objects with keys of their own (SSE-C), or not, as at first. Reading them is always allowed.
+    #[must_use]
+    pub fn allowing_sse_c(self, allows_sse_c: bool) -> Self {
+        Self { allows_sse_c, ..self }
     }
 }
 

@@ -1,10 +1,11 @@
 //! `GetObject`.
 
-use s3s::dto::{ChecksumMode, GetObjectInput, GetObjectOutput, ServerSideEncryption, Timestamp};
+use s3s::dto::{ChecksumMode, GetObjectInput, GetObjectOutput, Timestamp};
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::attributes_record::Attributes;
 use super::checksum::{Kept, show_checksums};
+use super::customer_key::{customer_key, show_encryption};
 use super::gateway::Gateway;
 use super::lock::show_lock;
 use super::read::{Reading, Wanted, read};
@@ -19,8 +20,9 @@ pub(crate) async fn get_object(
 ) -> S3Result<S3Response<GetObjectOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
-    metadata::read_names_no_encryption(&request.headers, metadata::customer_key!(input))?;
+    metadata::read_names_no_encryption(&request.headers)?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let name = name.with_customer_key(customer_key!(input)?);
     let conditions = etag::read_conditions(
         input.if_match.as_ref(),
         input.if_none_match.as_ref(),
@@ -37,7 +39,7 @@ pub(crate) async fn get_object(
         }
         _ => None,
     };
-    Ok(answer(reading, wanted, checksum))
+    Ok(answer(reading, &name, wanted, checksum))
 }
 
 /// The checksum of the plaintext that the object was stored with.
@@ -50,7 +52,7 @@ pub(crate) async fn kept(scope: &Scope<'_>, name: &Name, info: &ObjectInfo, open
     }
 }
 
-fn answer(reading: Reading, wanted: Wanted, checksum: Option<Kept>) -> S3Response<GetObjectOutput> {
+fn answer(reading: Reading, name: &Name, wanted: Wanted, checksum: Option<Kept>) -> S3Response<GetObjectOutput> {
     let Reading { info, opened, plain, range, body, completed } = reading;
     let bytes = range.map_or(plain.bytes(), crate::seal::PlainRange::bytes);
     let mut stored = info.metadata;
@@ -73,14 +75,13 @@ fn answer(reading: Reading, wanted: Wanted, checksum: Option<Kept>) -> S3Respons
             Wanted::Part(_) => completed.and_then(|completed| i32::try_from(completed.client_parts()).ok()),
             Wanted::All | Wanted::Range(_) => None,
         },
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
-        ssekms_key_id: Some(opened.envelope.key_id().to_string()),
         storage_class: stored.storage_class.map(Into::into),
         tag_count: i32::try_from(info.tag_count).ok().filter(|count| *count > 0),
         version_id: info.version_id.map(|id| id.as_str().to_owned()),
         website_redirect_location: stored.website_redirect_location,
         ..GetObjectOutput::default()
     };
+    show_encryption!(output, name, opened.envelope.key_id().to_string());
     show_lock!(output, lock);
     if let Some(kept) = checksum {
         output.checksum_type = Some(kept.shown_type());

@@ -1,11 +1,12 @@
-//! `HeadObject`: one backend request, and no key unless a checksum or a part is asked for.
+//! `HeadObject`: one backend request, and no key unless a checksum or a part is asked for, or the client has its own.
 
 use std::sync::Arc;
 
-use s3s::dto::{ChecksumMode, HeadObjectInput, HeadObjectOutput, ServerSideEncryption, Timestamp};
+use s3s::dto::{ChecksumMode, HeadObjectInput, HeadObjectOutput, Timestamp};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::checksum::show_checksums;
+use super::customer_key::{customer_key, show_encryption};
 use super::gateway::Gateway;
 use super::get::{DEFAULT_CONTENT_TYPE, kept};
 use super::lock::show_lock;
@@ -23,8 +24,9 @@ pub(crate) async fn head_object(
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let overrides = overrides(&request.input)?;
     let input = request.input;
-    metadata::read_names_no_encryption(&request.headers, metadata::customer_key!(input))?;
+    metadata::read_names_no_encryption(&request.headers)?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let name = name.with_customer_key(customer_key!(input)?);
     let conditions = etag::read_conditions(
         input.if_match.as_ref(),
         input.if_none_match.as_ref(),
@@ -36,6 +38,9 @@ pub(crate) async fn head_object(
     let info = scope.backend().head(&object, &conditions).await.map_err(errors::backend)?;
     let envelope = envelope(&name, &info)?;
     let plain = plain_len(&name, &info, envelope.kind())?;
+    if name.customer_key.is_some() || info.metadata.user.contains_key(metadata::CUSTOMER_KEY) {
+        scope.open(&name, &info.metadata)?;
+    }
     // a range of it comes next, as a rule
     gateway.part_tables.met(&object, envelope.kind(), &info.etag).await;
 
@@ -60,7 +65,7 @@ pub(crate) async fn head_object(
         }
         _ => None,
     };
-    let mut output = answer(info, &envelope, plain, range, completed);
+    let mut output = answer(info, &name, &envelope, plain, range, completed);
     if let Some(kept) = checksum {
         output.checksum_type = Some(kept.shown_type());
         show_checksums!(output, kept.shown());
@@ -83,6 +88,7 @@ fn envelope(name: &Name, info: &ObjectInfo) -> S3Result<Envelope> {
 
 fn answer(
     info: ObjectInfo,
+    name: &Name,
     envelope: &Envelope,
     plain: PlainLen,
     range: Option<PlainRange>,
@@ -104,14 +110,13 @@ fn answer(
         last_modified: Some(Timestamp::from(info.last_modified)),
         metadata: metadata::shown_user(&stored.user),
         parts_count: completed.and_then(|completed| i32::try_from(completed.client_parts()).ok()),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
-        ssekms_key_id: Some(envelope.key_id().to_string()),
         storage_class: stored.storage_class.map(Into::into),
         tag_count: i32::try_from(info.tag_count).ok().filter(|count| *count > 0),
         version_id: info.version_id.map(|id| id.as_str().to_owned()),
         website_redirect_location: stored.website_redirect_location,
         ..HeadObjectOutput::default()
     };
+    show_encryption!(output, name, envelope.key_id().to_string());
     show_lock!(output, lock);
     output
 }

@@ -16,6 +16,8 @@ pub(crate) const ENVELOPE: &str = "sealgate";
 pub(crate) const STREAM: &str = "sealgate-stream";
 /// The sealed attributes: the client's checksum.
 pub(crate) const ATTRIBUTES: &str = "sealgate-attrs";
+/// What tells the customer's key (SSE-C) that a body was sealed with; none where there is none.
+pub(crate) const CUSTOMER_KEY: &str = "sealgate-customer-key";
 
 /// Names and values of user metadata together, bytes (the limit of S3).
 const USER_BYTES_MAX: usize = 2048;
@@ -124,20 +126,8 @@ fn checked_tags(tags: Tags, max: usize) -> S3Result<Tags> {
     Ok(tags)
 }
 
-/// The customer's key that any input with S3's fields for one names: its algorithm, empty if that alone is missing.
-macro_rules! customer_key {
-    ($input:expr) => {
-        $input
-            .sse_customer_algorithm
-            .as_deref()
-            .or_else(|| $input.sse_customer_key.as_ref().map(|_| ""))
-            .or_else(|| $input.sse_customer_key_md5.as_ref().map(|_| ""))
-    };
-}
-pub(crate) use customer_key;
-
 /// Encryption headers of a read: the object is opened whatever they say, so S3 refuses them as a mistake.
-pub(crate) fn read_names_no_encryption(headers: &http::HeaderMap, customer_key: Option<&str>) -> S3Result<()> {
+pub(crate) fn read_names_no_encryption(headers: &http::HeaderMap) -> S3Result<()> {
     let named = ["x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"];
     if named.iter().any(|name| headers.contains_key(*name)) {
         return Err(s3_error!(
@@ -145,43 +135,12 @@ pub(crate) fn read_names_no_encryption(headers: &http::HeaderMap, customer_key: 
             "x-amz-server-side-encryption header is not supported for this operation."
         ));
     }
-    names_no_customer_key(customer_key)
+    Ok(())
 }
 
-/// A customer's key to read with: no object here was written with one, and S3 says so in these words.
-pub(crate) fn names_no_customer_key(customer_key: Option<&str>) -> S3Result<()> {
-    match customer_key {
-        None => Ok(()),
-        Some("") => Err(no_algorithm()),
-        Some(_) => Err(s3_error!(InvalidRequest, "The encryption parameters are not applicable to this object.")),
-    }
-}
-
-fn no_algorithm() -> s3s::S3Error {
-    s3_error!(
-        InvalidArgument,
-        "Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm."
-    )
-}
-
-/// The encryption headers of a write. SSE-S3 and SSE-KMS are what the gateway does anyway and are accepted when they
-/// make sense; SSE-C is blocked, as it is in S3's buckets of today unless their owner allows it (Amazon S3 User Guide,
-/// "Blocking or unblocking SSE-C for a general purpose bucket").
-pub(crate) fn encryption_is_sensible(
-    requested: Option<&ServerSideEncryption>,
-    kms_key: Option<&str>,
-    customer_key: Option<&str>,
-) -> S3Result<()> {
-    match customer_key {
-        None => {}
-        Some("") => return Err(no_algorithm()),
-        Some(_) => {
-            return Err(s3_error!(
-                AccessDenied,
-                "Customer-provided keys (SSE-C) are blocked: objects are encrypted with the key of their tenant."
-            ));
-        }
-    }
+/// The encryption headers of a write, but for a [customer's key](super::customer_key): SSE-S3 and SSE-KMS are what the
+/// gateway does anyway and are accepted when they make sense.
+pub(crate) fn encryption_is_sensible(requested: Option<&ServerSideEncryption>, kms_key: Option<&str>) -> S3Result<()> {
     match requested.map(ServerSideEncryption::as_str) {
         None | Some(ServerSideEncryption::AES256) if kms_key.is_some() => Err(s3_error!(
             InvalidArgument,

@@ -208,7 +208,7 @@ pub(crate) async fn open_range(
     };
     let header = stream_header(scope, name, pinned(name, info), completed, &span, known);
     let (stream, header) = futures::future::try_join(stream, header).await?;
-    let ranged = RangeOpener::parts(&opened.secret, Arc::clone(&completed.table), range, header.as_ref());
+    let ranged = RangeOpener::parts(opened.body_secret(), Arc::clone(&completed.table), range, header.as_ref());
     settle(name, ranged, stream, range.bytes()).await
 }
 
@@ -237,7 +237,7 @@ pub(crate) async fn open_guessed_range(
     if opened.envelope.kind() != Kind::Multipart || fetched.info.etag != *etag {
         return Ok(None);
     }
-    let ranged = RangeOpener::parts(&opened.secret, Arc::clone(&completed.table), range, header.as_ref());
+    let ranged = RangeOpener::parts(opened.body_secret(), Arc::clone(&completed.table), range, header.as_ref());
     let body = settle(name, ranged, fetched.stream, range.bytes()).await?;
     Ok(Some((fetched.info, opened, body)))
 }

@@ -9,11 +9,12 @@ mod in_parts;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use s3s::dto::{PutObjectInput, PutObjectOutput, ServerSideEncryption, StreamingBlob};
+use s3s::dto::{PutObjectInput, PutObjectOutput, StreamingBlob};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::attributes_record::Attributes;
 use super::checksum::{Algorithm, Kept, Verifier, declared_checksums, show_checksums};
+use super::customer_key::{self, customer_key, show_encryption};
 use super::gateway::Gateway;
 use super::lock::{self, lock_of};
 use super::metadata::{self, metadata_of};
@@ -29,18 +30,18 @@ pub(crate) async fn put_object(
 ) -> S3Result<S3Response<PutObjectOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let S3Request { input, headers, trailing_headers, .. } = request;
-    metadata::encryption_is_sensible(
-        input.server_side_encryption.as_ref(),
-        input.ssekms_key_id.as_deref(),
-        metadata::customer_key!(input),
-    )?;
+    metadata::encryption_is_sensible(input.server_side_encryption.as_ref(), input.ssekms_key_id.as_deref())?;
+    let customer_key = customer_key!(input)?;
+    customer_key::may_be_used(gateway, customer_key.as_ref(), input.server_side_encryption.as_ref())?;
     metadata::acl_is_private(input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str))?;
     lock::is_kept(scope.backend(), &lock_of!(input)?)?;
     if input.write_offset_bytes.is_some() {
         return Err(s3_error!(NotImplemented, "Appending to objects is not supported."));
     }
+    let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let name = name.with_customer_key(customer_key);
     let upload = Upload {
-        name: scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?,
+        name: name.clone(),
         metadata: metadata_of!(input)?,
         tags: metadata::header_tags(input.tagging.as_deref())?,
         conditions: etag::write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref()),
@@ -58,10 +59,9 @@ pub(crate) async fn put_object(
     let mut output = PutObjectOutput {
         e_tag: Some(etag::shown(&stored.written.etag)),
         version_id: versions::made(stored.written.version_id),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
-        ssekms_key_id: Some(stored.key_id),
         ..PutObjectOutput::default()
     };
+    show_encryption!(output, name, stored.key_id);
     if let Some(kept) = stored.kept {
         output.checksum_type = Some(kept.shown_type());
         show_checksums!(output, kept.shown());
@@ -104,7 +104,8 @@ pub(crate) async fn store(scope: &Scope<'_>, upload: Upload, plain: StreamingBlo
     let key = scope.sealing_key()?;
     let (envelope, secret) =
         Envelope::seal(Kind::Single, key, &scope.binding(&name)?).map_err(|error| errors::seal(&error))?;
-    let sealer = SingleSealer::new(&envelope, &secret, plain_len).map_err(|error| errors::seal(&error))?;
+    let joined = customer_key::new_body_secret(&name, &secret, &mut metadata);
+    let sealer = SingleSealer::new(&envelope, joined.as_ref().unwrap_or(&secret), plain_len).map_err(|error| errors::seal(&error))?;
     metadata.user.insert(metadata::ENVELOPE.to_owned(), envelope.to_metadata());
     metadata.user.insert(metadata::STREAM.to_owned(), sealer.stream_header().to_metadata());
 

@@ -109,11 +109,13 @@ async fn whole(scope: &Scope<'_>, name: &Name, object: ObjectRef, conditions: Re
     let plain = plain_len(name, &info, kind)?;
     let stored = SealedLen::new(info.stored_bytes);
     let body = match kind {
-        Kind::Single => settle(name, SingleOpener::new(&opened.secret, stored), stream, plain.bytes()).await?,
+        Kind::Single => settle(name, SingleOpener::new(opened.body_secret(), stored), stream, plain.bytes()).await?,
         Kind::Multipart => {
             scope.gateway.part_tables.met(&object, kind, &info.etag).await;
             let parts = info.etag.stored_parts().unwrap_or(0);
-            settle(name, MultipartOpener::new(&opened.secret, stored, parts), stream, plain.bytes()).await?
+            let opener = MultipartOpener::new(&opened.secret, stored, parts);
+            let opener = opener.map(|opener| opener.with_body_secret(opened.body_secret()));
+            settle(name, opener, stream, plain.bytes()).await?
         }
     };
     Ok(Reading { info, opened, plain, range: None, body, completed: None })

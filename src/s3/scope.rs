@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use s3s::{S3Request, S3Result, s3_error};
 
+use super::customer_key::{self, GivenKey};
 use super::gateway::Gateway;
 use super::{errors, metadata};
 use crate::backend::{Backend, BucketName, Metadata, ObjectInfo, ObjectRef, ReadConditions, VersionId};
@@ -21,9 +22,16 @@ pub(crate) struct Name {
     pub(crate) key: String,
     /// the bucket on the backend
     pub(crate) stored: BucketName,
+    /// the customer's key that the request gives for it
+    pub(crate) customer_key: Option<Arc<GivenKey>>,
 }
 
 impl Name {
+    /// With the customer's key that the request gives.
+    pub(crate) fn with_customer_key(self, customer_key: Option<Arc<GivenKey>>) -> Self {
+        Self { customer_key, ..self }
+    }
+
     /// The current version, or the one given.
     pub(crate) fn version(&self, version_id: Option<&str>) -> ObjectRef {
         let version_id = version_id.filter(|id| !id.is_empty()).map(VersionId::new);
@@ -34,7 +42,17 @@ impl Name {
 /// An envelope that was opened.
 pub(crate) struct Opened {
     pub(crate) envelope: Envelope,
+    /// of everything but bodies
     pub(crate) secret: ObjectSecret,
+    /// of the body, where a customer's key makes it another
+    joined: Option<ObjectSecret>,
+}
+
+impl Opened {
+    /// The secret of the body.
+    pub(crate) fn body_secret(&self) -> &ObjectSecret {
+        self.joined.as_ref().unwrap_or(&self.secret)
+    }
 }
 
 /// One request's view of the world.
@@ -84,7 +102,8 @@ impl<'a> Scope<'a> {
 
     /// An object's name, here and there.
     pub(crate) fn name(&self, bucket: &str, key: &str, owner: Option<&str>) -> S3Result<Name> {
-        Ok(Name { bucket: bucket.to_owned(), key: key.to_owned(), stored: self.bucket(bucket, owner)? })
+        let stored = self.bucket(bucket, owner)?;
+        Ok(Name { bucket: bucket.to_owned(), key: key.to_owned(), stored, customer_key: None })
     }
 
     /// What an envelope of this object is bound to.
@@ -106,8 +125,16 @@ impl<'a> Scope<'a> {
         Ok(self.keys()?.sealing())
     }
 
-    /// Opens the envelope of an object under its name (F-2, F-3): an object without one is not served.
+    /// Opens the envelope of an object under its name (F-2, F-3): an object without one is not served, nor one that a
+    /// customer's key belongs to without it.
     pub(crate) fn open(&self, name: &Name, metadata: &Metadata) -> S3Result<Opened> {
+        let opened = self.open_but_body(name, metadata)?;
+        let joined = customer_key::body_secret(name, &opened.secret, metadata)?;
+        Ok(Opened { joined, ..opened })
+    }
+
+    /// Opens the envelope of an object of which everything but the body is wanted: no customer's key is asked for.
+    pub(crate) fn open_but_body(&self, name: &Name, metadata: &Metadata) -> S3Result<Opened> {
         let text = metadata
             .user
             .get(metadata::ENVELOPE)
@@ -126,7 +153,7 @@ impl<'a> Scope<'a> {
         let secret = envelope
             .open(key, &self.binding(name)?)
             .map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
-        Ok(Opened { envelope, secret })
+        Ok(Opened { envelope, secret, joined: None })
     }
 
     /// A HEAD of the backend, without conditions.

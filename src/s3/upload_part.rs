@@ -5,15 +5,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use s3s::dto::{ServerSideEncryption, StreamingBlob, UploadPartInput, UploadPartOutput};
+use s3s::dto::{StreamingBlob, UploadPartInput, UploadPartOutput};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::checksum::{Kept, Verifier, declared_checksums, show_checksums};
+use super::customer_key::{customer_key, show_encryption};
 use super::gateway::Gateway;
 use super::multipart::{Note, OpenUpload, check_open, part_number};
 use super::put::content_length;
-use super::scope::Scope;
-use super::{errors, etag, metadata};
+use super::scope::{Name, Scope};
+use super::{errors, etag};
 use crate::backend::{BackendError, PartRef, SealedBody, StoredETag};
 use crate::body::seal::{Inspects, seal};
 use crate::seal::{PartNumber, PartSealer, PlainLen, geometry};
@@ -28,7 +29,6 @@ pub(crate) async fn upload_part(
 ) -> S3Result<S3Response<UploadPartOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let S3Request { input, headers, trailing_headers, .. } = request;
-    metadata::encryption_is_sensible(None, None, metadata::customer_key!(input))?;
     let number = part_number(input.part_number)?;
     let plain_bytes = content_length(input.content_length)?;
     let verifier = Verifier::new(
@@ -39,19 +39,16 @@ pub(crate) async fn upload_part(
         trailing_headers,
     )?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let name = name.with_customer_key(customer_key!(input)?);
     let upload = gateway.uploads.open(&scope, &name, &input.upload_id).await?;
     let verifier = match upload.checksum {
         Some(checksum) => checksum.for_part(verifier)?,
         None => verifier,
     };
     let body = input.body.unwrap_or_else(|| StreamingBlob::from_bytes(bytes::Bytes::new()));
-    let stored = store(&scope, &upload, number, (body, plain_bytes), verifier).await?;
-    let mut output = UploadPartOutput {
-        e_tag: Some(etag::shown(&stored.etag)),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
-        ssekms_key_id: Some(upload.envelope.key_id().to_string()),
-        ..UploadPartOutput::default()
-    };
+    let stored = store(&scope, (&name, &upload), number, (body, plain_bytes), verifier).await?;
+    let mut output = UploadPartOutput { e_tag: Some(etag::shown(&stored.etag)), ..UploadPartOutput::default() };
+    show_encryption!(output, name, upload.envelope.key_id().to_string());
     if let Some(kept) = stored.kept {
         show_checksums!(output, kept.shown());
     }
@@ -68,15 +65,16 @@ struct Stored {
 /// body and its length in bytes.
 async fn store(
     scope: &Scope<'_>,
-    upload: &OpenUpload,
+    (name, upload): (&Name, &OpenUpload),
     number: u32,
     (plain, plain_bytes): (StreamingBlob, u64),
     verifier: Verifier,
 ) -> S3Result<Stored> {
+    let joined = upload.joined_secret(name)?;
     let plain_len = PlainLen::new(plain_bytes);
     let sealed_len = geometry::part_sealed(plain_len).map_err(|_| s3_error!(EntityTooLarge))?;
     let sealer = PartNumber::new(number)
-        .and_then(|number| PartSealer::new(&upload.secret, number, plain_len))
+        .and_then(|number| PartSealer::new(joined.as_ref().unwrap_or(&upload.secret), number, plain_len))
         .map_err(|error| errors::seal(&error))?;
     let stream_header = *sealer.stream_header();
     let kept = Arc::new(OnceLock::new());

@@ -107,6 +107,9 @@ pub enum OpenError {
     /// sealed attributes are not canonical base64url
     #[error("malformed sealed attributes")]
     Attributes,
+    /// what tells a customer's key from another is not canonical base64url of 16 bytes
+    #[error("malformed check of a customer's key")]
+    CustomerKeyCheck,
 }
 
 /// Why a text is not a key seed. Never holds any of the text.

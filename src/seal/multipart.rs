@@ -17,6 +17,8 @@ use super::{
 /// Opens a whole multipart object, fed from stored offset 0.
 pub struct MultipartOpener {
     secret: ObjectSecret,
+    /// of the parts, where a customer's key makes it another
+    body_secret: Option<ObjectSecret>,
     stored: SealedLen,
     stored_parts: u32,
     plain: PlainLen,
@@ -55,6 +57,7 @@ impl MultipartOpener {
     pub fn new(secret: &ObjectSecret, stored: SealedLen, stored_parts: u32) -> Result<Self, OpenError> {
         Ok(Self {
             secret: secret.duplicate(),
+            body_secret: None,
             stored,
             stored_parts,
             plain: multipart_plain(stored, stored_parts)?,
@@ -63,6 +66,13 @@ impl MultipartOpener {
             withheld: BytesMut::new(),
             seen: Seen::default(),
         })
+    }
+
+    /// The same for parts that were sealed under another secret than the completion record: see
+    /// [`CustomerKey`](super::CustomerKey).
+    #[must_use]
+    pub fn with_body_secret(self, secret: &ObjectSecret) -> Self {
+        Self { body_secret: Some(secret.duplicate()), ..self }
     }
 
     /// The plaintext length, by arithmetic; [`MultipartOpener::finish`] confirms it.
@@ -145,7 +155,8 @@ impl MultipartOpener {
         }
         self.stored_left = self.stored_left.checked_sub(header.stored().bytes()).ok_or(OpenError::PartHeader)?;
         out.extend_from_slice(&self.withheld.split());
-        self.state = State::Part(Box::new(PartOpener::new(&self.secret, header)));
+        let secret = self.body_secret.as_ref().unwrap_or(&self.secret);
+        self.state = State::Part(Box::new(PartOpener::new(secret, header)));
         Ok(())
     }
 

@@ -9,9 +9,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ENVELOPE, HEADER, TAG, SEGMENT, SLOTS, OVERHEAD = 128, 40, 16, 65536, 1024, 16440      # bytes; SLOTS: segments a part
-sha256 = lambda data: hashlib.sha256(data).digest()
 hkdf = lambda ikm, salt, info, size: HKDF(SHA256(), size, salt, info).derive(ikm)
-mac = lambda key, data: hmac.new(key, data, hashlib.sha256).digest()
+sha256 = lambda data: hashlib.sha256(data).digest(); mac = lambda key, data: hmac.new(key, data, hashlib.sha256).digest()
 ctr = lambda key, block, data: Cipher(algorithms.AES(key), modes.CTR(block)).decryptor().update(data)
 segments = lambda plain, segment: max(1, -(-(plain + HEADER) // (segment - TAG)))
 
@@ -35,8 +34,7 @@ def plain_size(stream):
     return plain
 
 def open_stream(file, secret, aad, plain, segment=SEGMENT):                             # yields authenticated segments
-    header = file.read(HEADER)
-    require(len(header) == HEADER and header[0] == HEADER, "malformed stream header")
+    header = file.read(HEADER); require(len(header) == HEADER and header[0] == HEADER, "malformed stream header")
     keys, count = hkdf(secret, header[1:33], aad, 64), segments(plain, segment)
     for i in range(count):
         size = min(plain, segment - TAG - (0 if i else HEADER)); plain -= size
@@ -44,7 +42,7 @@ def open_stream(file, secret, aad, plain, segment=SEGMENT):                     
         require(hmac.compare_digest(mac(keys[32:], nonce + stored[:size])[:TAG], stored[size:]), f"segment {i} fails authentication")
         yield ctr(keys[:32], nonce, stored[:size])
 
-def open_parts(file, size, secret):
+def open_parts(file, size, secret, body_secret):
     file.seek(max(0, size - OVERHEAD)); tail = file.read()
     require(tail[-16:-12] == b"SGC1" and tail[-8:] == bytes(8), "no completion record")
     length, = struct.unpack(">I", tail[-12:-8]); record = tail[-16 - length:-16]; require(len(record) == length, "record is cut")
@@ -58,21 +56,23 @@ def open_parts(file, size, secret):
     for (first, header), end in zip(parts, [part[0] for part in parts[1:]] + [size - 16 - length]):
         plain, segment = struct.unpack(">Q", header[8:])[0], SEGMENT
         while segments(plain, segment) > SLOTS: segment *= 2
-        file.seek(first + 16); yield from open_stream(file, secret, b"sealgate/1 part" + header, plain, segment)
+        file.seek(first + 16); yield from open_stream(file, body_secret, b"sealgate/1 part" + header, plain, segment)
         require(not any(file.read(end - file.tell())), "slack of a part is not zero")
 
 def main():
     args = argparse.ArgumentParser(description=__doc__)
     for name in ("--seed", "--tenant", "--bucket", "--key"): args.add_argument(name, required=True)
-    args.add_argument("--envelope"); args.add_argument("file"); args = args.parse_args()
+    for name in ("--envelope", "--customer-key", "file"): args.add_argument(name)
+    args = args.parse_args(); own = base64.b64decode(args.customer_key or "", validate=True)     # of SSE-C: 32 bytes
     seed = base64.b64decode(args.seed.rstrip(), validate=True); require(len(seed) >= 32, "a seed has at least 32 bytes")
     with open(args.file, "rb") as file:
         size, text = os.fstat(file.fileno()).st_size, args.envelope
         envelope = file.read(ENVELOPE) if text is None else base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         require(text in (None, base64.urlsafe_b64encode(envelope).decode().rstrip("=")), "malformed envelope")
         kind, secret = open_envelope(envelope, seed, args.tenant, args.bucket, args.key); file.seek(ENVELOPE)
+        body = hkdf(secret + own, None, b"sealgate/1 customer key", 48)[:32] if own else secret
         plain = plain_size(size - ENVELOPE) if kind == 1 else 0; aad = b"sealgate/1 object" + struct.pack(">Q", plain)
-        for data in open_stream(file, secret, aad, plain) if kind == 1 else open_parts(file, size, secret):
+        for data in open_stream(file, body, aad, plain) if kind == 1 else open_parts(file, size, secret, body):
             sys.stdout.buffer.write(data)
 
 if __name__ == "__main__":

@@ -150,10 +150,11 @@ async fn what_needs_a_restart_is_named() {
     let running = mounts.load().config.fixed();
     let local = json!({
         "crypto": {"mode": "local-multi-keys", "update_period": "1h", "tenant_keys": {"a": SEEDS[1]}},
-        "listen": {"s3": "127.0.0.1:9"}, "backend": {"path": "elsewhere"}, "tenants": []
+        "listen": {"s3": "127.0.0.1:9"}, "backend": {"path": "elsewhere"}, "tenants": [],
+        "auth": {"allow_sse_c": true}, "limits": {"connections_max": 9}
     });
     mounts.swap(2, &local.to_string());
     let changed = mounts.load().config.fixed();
-    assert_eq!(running.changes(&changed), ["backend", "listen", "crypto.mode", "tenants"]);
+    assert_eq!(running.changes(&changed), ["backend", "listen", "limits", "auth", "crypto.mode", "tenants"]);
     assert!(changed.changes(&changed).is_empty());
 }

@@ -44,8 +44,23 @@ async fn every_bucket_says_that_it_encrypts() {
         let [rule] = &*answer.output.server_side_encryption_configuration.unwrap().rules else { panic!("one rule") };
         let default = rule.apply_server_side_encryption_by_default.as_ref().unwrap();
         assert_eq!(default.sse_algorithm.as_str(), "aws:kms");
-        let blocked = rule.blocked_encryption_types.as_ref().unwrap().encryption_type.as_ref().unwrap();
-        assert!(matches!(&**blocked, [kind] if kind.as_str() == "SSE-C"));
+        assert_eq!(blocked(rule), ["SSE-C"]);
+    }
+}
+
+fn blocked(rule: &ServerSideEncryptionRule) -> Vec<&str> {
+    let blocked = rule.blocked_encryption_types.as_ref().unwrap().encryption_type.as_ref().unwrap();
+    blocked.iter().map(EncryptionType::as_str).collect()
+}
+
+#[tokio::test]
+async fn what_is_said_of_sse_c_is_what_the_operator_decided() {
+    let gateway = Harness::new().await.replica().allowing_sse_c(true);
+    let input = GetBucketEncryptionInput { bucket: BUCKET.to_owned(), expected_bucket_owner: None };
+    let answer = gateway.get_bucket_encryption(request(input)).await.unwrap().output;
+    assert_eq!(blocked(&answer.server_side_encryption_configuration.unwrap().rules[0]), ["NONE"]);
+    for (input, outcome) in [(blocking("NONE"), ""), (blocking("SSE-C"), "NotImplemented")] {
+        assert_eq!(code(gateway.put_bucket_encryption(request(input)).await), outcome);
     }
 }
 

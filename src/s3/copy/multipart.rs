@@ -4,16 +4,14 @@
 //! The parts are those of the completion record; a completion part of its own is one more. The record and its table are
 //! copied with them: the object secret, and so everything sealed under it, stays.
 
-use std::time::SystemTime;
-
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 use s3s::S3Result;
 
-use super::{Copy, rewrapped};
+use super::{Copy, copied, keep, rewrapped, tags_of};
 use crate::backend::{
-    BackendError, CompleteUpload, Copied, CopyTags, CreateUpload, ObjectInfo, PartRef, PartSource, StoredETag, Tags,
-    UploadRef, WriteConditions, Written,
+    BackendError, CompleteUpload, Copied, CreateUpload, ObjectInfo, PartRef, PartSource, StoredETag, UploadRef,
+    WriteConditions, Written,
 };
 use crate::s3::multipart::{Record, Staging, staging};
 use crate::s3::read::pinned;
@@ -35,11 +33,9 @@ pub(crate) async fn copy_multipart(
     let lengths = completed.table.iter().map(|part| part.plain.bytes());
     let ranges = stored_ranges(lengths, info.stored_bytes, info.etag.stored_parts().unwrap_or(0))
         .ok_or_else(|| errors::unsealable(&source.bucket, &source.key, &"its parts are not those of its record"))?;
-    let tags = match tags {
-        CopyTags::Replace(tags) => tags,
-        CopyTags::Keep => source_tags(scope, source, info).await?,
-    };
+    let tags = tags_of(scope, source, info, tags).await?;
     metadata.user.insert(metadata::ENVELOPE.to_owned(), rewrapped(scope, opened, target)?.to_metadata());
+    keep(&mut metadata, info, &[metadata::CUSTOMER_KEY]);
     let create = CreateUpload { bucket: target.stored.clone(), key: target.key.clone(), metadata, tags };
     let upload_id = scope.backend().create_upload(create).await.map_err(errors::backend)?;
     let at = UploadRef { bucket: target.stored.clone(), key: target.key.clone(), upload_id };
@@ -57,11 +53,7 @@ pub(crate) async fn copy_multipart(
         }
     };
     clear(&staging).await;
-    let version_id = written.version_id.as_ref().map(crate::backend::VersionId::as_str);
-    // The copy is there; the time is a detail.
-    let last_modified =
-        scope.head(target, version_id).await.map_or_else(|_| SystemTime::now(), |new| new.last_modified);
-    Ok(Copied { etag: written.etag, last_modified, version_id: written.version_id })
+    Ok(copied(scope, target, written).await)
 }
 
 /// Copies the parts and completes. The record in the staging bucket lets the sweeper abort the upload of a gateway that
@@ -99,14 +91,6 @@ async fn part(
     let source = PartSource { object, range: (!is_whole).then_some(range), conditions };
     let copied = scope.backend().copy_part(&PartRef { upload: at.clone(), number }, source).await?;
     Ok((number, copied.etag))
-}
-
-async fn source_tags(scope: &Scope<'_>, source: &Name, info: &ObjectInfo) -> S3Result<Tags> {
-    if info.tag_count == 0 {
-        return Ok(Tags::new());
-    }
-    let (object, _) = pinned(source, info);
-    scope.backend().tags(&object).await.map(|(tags, _)| tags).map_err(errors::backend)
 }
 
 async fn clear(staging: &Staging) {

@@ -44,6 +44,26 @@ fn each_entry_is_found_by_its_request_and_by_no_other_method() {
 }
 
 #[test]
+fn what_is_the_clients_alone_does_not_reach_the_store() {
+    let names = [
+        "x-amz-date",
+        "x-amz-security-token",
+        "authorization",
+        "cookie",
+        "x-amz-server-side-encryption-customer-key",
+        "x-amz-server-side-encryption-customer-key-md5",
+        "x-amz-copy-source-server-side-encryption-customer-key",
+        "x-amz-bypass-governance-retention",
+        "content-md5",
+    ];
+    let all = names.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("a")));
+    let kept = kept(&HeaderMap::from_iter(all));
+    let mut kept: Vec<&str> = kept.keys().map(HeaderName::as_str).collect();
+    kept.sort_unstable();
+    assert_eq!(kept, ["content-md5", "x-amz-bypass-governance-retention"]);
+}
+
+#[test]
 fn requests_for_the_bytes_of_objects_are_never_forwarded() {
     let sealed = [
         (Method::PUT, "/bucket/key"),

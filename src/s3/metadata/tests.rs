@@ -21,18 +21,6 @@ fn tags_of_a_header_are_kept_in_order_of_their_keys() {
 }
 
 #[tokio::test]
-async fn a_customers_key_is_refused_even_if_its_algorithm_is_left_out() {
-    let harness = Harness::new().await;
-    let key = PutObjectInput { sse_customer_key: Some("key".to_owned()), ..put() };
-    assert_eq!(code(harness.gateway.put_object(request(key)).await), "InvalidArgument");
-    let md5 = PutObjectInput { sse_customer_key_md5: Some("md5".to_owned()), ..put() };
-    assert_eq!(code(harness.gateway.put_object(request(md5)).await), "InvalidArgument");
-    let whole = PutObjectInput { sse_customer_algorithm: Some("AES256".to_owned()), ..put() };
-    assert_eq!(code(harness.gateway.put_object(request(whole)).await), "AccessDenied");
-    assert_eq!(harness.stored_keys(BUCKET).await, Vec::<String>::new());
-}
-
-#[tokio::test]
 async fn a_read_that_names_an_encryption_is_refused() {
     let harness = Harness::new().await;
     harness.put("key", b"plain").await;
@@ -44,13 +32,6 @@ async fn a_read_that_names_an_encryption_is_refused() {
     let mut head = request(head);
     head.headers.insert("x-amz-server-side-encryption-aws-kms-key-id", http::HeaderValue::from_static("a"));
     assert_eq!(code(harness.gateway.head_object(head).await), "InvalidArgument");
-    let with_key = GetObjectInput {
-        bucket: BUCKET.to_owned(),
-        key: "key".to_owned(),
-        sse_customer_algorithm: Some("AES256".to_owned()),
-        ..GetObjectInput::default()
-    };
-    assert_eq!(code(harness.gateway.get_object(request(with_key)).await), "InvalidRequest");
 }
 
 #[tokio::test]

@@ -20,9 +20,10 @@ use super::staging::Note;
 use crate::backend::calls::{continued, origin};
 use crate::s3::attributes_record::Attributes;
 use crate::s3::checksum::{Algorithm, Kept, declared_checksums, show_checksums};
+use crate::s3::customer_key::customer_key;
 use crate::s3::gateway::Gateway;
 use crate::s3::scope::{Name, Scope};
-use crate::s3::{errors, etag, metadata, parts as completed_parts, versions};
+use crate::s3::{errors, etag, parts as completed_parts, versions};
 use crate::seal::{Kind, StreamHeader};
 
 pub(crate) async fn complete_multipart_upload(
@@ -32,8 +33,8 @@ pub(crate) async fn complete_multipart_upload(
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let location = location(&request);
     let input = request.input;
-    metadata::encryption_is_sensible(None, None, metadata::customer_key!(input))?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let name = name.with_customer_key(customer_key!(input)?);
     let named = named_parts(input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()))?;
     let answer = Answer { bucket: input.bucket.clone(), key: input.key.clone(), location };
 
@@ -44,6 +45,10 @@ pub(crate) async fn complete_multipart_upload(
         }
         Err(error) => return Err(error),
     };
+    if name.customer_key.is_some() {
+        // it is not needed, but must be the right one
+        upload.joined_secret(&name)?;
+    }
     let there = match parts::all(scope.backend(), &upload).await {
         Ok(there) => there,
         Err(crate::backend::BackendError::NoSuchUpload) => {
@@ -125,7 +130,7 @@ async fn repeated(
     if crate::s3::scope::kind(&info) != Some(Kind::Multipart) {
         return None;
     }
-    let opened = scope.open(name, &info.metadata).ok()?;
+    let opened = scope.open_but_body(name, &info.metadata).ok()?;
     let completed = completed_parts::completed(scope, name, &info, &opened, None).await.ok()?;
     let (_, staging) = located(scope, name, upload_id);
     if completed.attributes.upload.as_deref() != Some(staging.id()) {

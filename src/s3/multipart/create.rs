@@ -1,11 +1,12 @@
 //! `CreateMultipartUpload`: a fresh envelope (F-4), kept by the backend's upload, and the upload record.
 
-use s3s::dto::{CreateMultipartUploadInput, CreateMultipartUploadOutput, ObjectCannedACL, ServerSideEncryption};
+use s3s::dto::{CreateMultipartUploadInput, CreateMultipartUploadOutput, ObjectCannedACL};
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::checksums::UploadChecksum;
-use super::record::{Record, located};
+use super::record::{Record, UploadAttributes, located};
 use crate::backend::CreateUpload;
+use crate::s3::customer_key::{self, customer_key, show_encryption};
 use crate::s3::errors;
 use crate::s3::gateway::Gateway;
 use crate::s3::lock::{self, lock_of};
@@ -19,15 +20,14 @@ pub(crate) async fn create_multipart_upload(
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
-    metadata::encryption_is_sensible(
-        input.server_side_encryption.as_ref(),
-        input.ssekms_key_id.as_deref(),
-        metadata::customer_key!(input),
-    )?;
+    metadata::encryption_is_sensible(input.server_side_encryption.as_ref(), input.ssekms_key_id.as_deref())?;
+    let customer_key = customer_key!(input)?;
+    customer_key::may_be_used(gateway, customer_key.as_ref(), input.server_side_encryption.as_ref())?;
     metadata::acl_is_private(input.acl.as_ref().map(ObjectCannedACL::as_str))?;
     lock::is_kept(scope.backend(), &lock_of!(input)?)?;
     let checksum = UploadChecksum::asked(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let name = name.with_customer_key(customer_key);
     let mut stored_metadata = metadata_of!(input)?;
     let tags = metadata::header_tags(input.tagging.as_deref())?;
 
@@ -35,11 +35,14 @@ pub(crate) async fn create_multipart_upload(
     let (envelope, secret) =
         Envelope::seal(Kind::Multipart, key, &scope.binding(&name)?).map_err(|error| errors::seal(&error))?;
     stored_metadata.user.insert(metadata::ENVELOPE.to_owned(), envelope.to_metadata());
+    // parts come with the key again
+    drop(customer_key::new_body_secret(&name, &secret, &mut stored_metadata));
+    let check = stored_metadata.user.get(metadata::CUSTOMER_KEY).cloned();
     let create = CreateUpload { bucket: name.stored.clone(), key: name.key.clone(), metadata: stored_metadata, tags };
     let upload_id = scope.backend().create_upload(create).await.map_err(errors::backend)?;
 
     let (at, staging) = located(&scope, &name, upload_id.as_str());
-    let record = Record::of_upload(&at, &envelope, &secret, checksum)?;
+    let record = Record::of_upload(&at, &envelope, &secret, &UploadAttributes { checksum, customer_key: check })?;
     if let Err(error) = staging.write_record(record.to_bytes()?).await {
         if let Err(left) = scope.backend().abort_upload(&at).await {
             tracing::warn!(%left, "an upload without a record stays on the backend");
@@ -47,14 +50,14 @@ pub(crate) async fn create_multipart_upload(
         return Err(errors::backend(error));
     }
     gateway.uploads.keep(&staging, record).await;
-    Ok(S3Response::new(CreateMultipartUploadOutput {
+    let mut output = CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(upload_id.as_str().to_owned()),
         checksum_algorithm: checksum.map(UploadChecksum::shown_algorithm),
         checksum_type: checksum.map(UploadChecksum::shown_type),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
-        ssekms_key_id: Some(key.key_id().to_string()),
         ..CreateMultipartUploadOutput::default()
-    }))
+    };
+    show_encryption!(output, name, key.key_id().to_string());
+    Ok(S3Response::new(output))
 }

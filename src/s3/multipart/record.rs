@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::checksums::UploadChecksum;
 use super::staging::Staging;
 use crate::backend::{BackendError, BucketName, StoredETag, UploadId, UploadRef};
-use crate::s3::errors;
+use crate::s3::{customer_key, errors};
 use crate::s3::scope::{Name, Scope};
-use crate::seal::{Envelope, Kind, ObjectSecret, StreamHeader, open_attributes, seal_attributes};
+use crate::seal::{CustomerKeyCheck, Envelope, Kind, ObjectSecret, StreamHeader, open_attributes, seal_attributes};
 use crate::telemetry::tally;
 
 /// As stored: JSON.
@@ -39,20 +39,23 @@ struct Sealed {
 
 /// What was asked for at Create.
 #[derive(Default, Serialize, Deserialize)]
-struct UploadAttributes {
+pub(super) struct UploadAttributes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    checksum: Option<UploadChecksum>,
+    pub(super) checksum: Option<UploadChecksum>,
+    /// the check of the customer's key that parts are sealed with, as in the object's metadata
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) customer_key: Option<String>,
 }
 
 impl Record {
     /// The record of a client's upload.
-    pub(crate) fn of_upload(
+    pub(super) fn of_upload(
         upload: &UploadRef,
         envelope: &Envelope,
         secret: &ObjectSecret,
-        checksum: Option<UploadChecksum>,
+        attributes: &UploadAttributes,
     ) -> S3Result<Self> {
-        let json = serde_json::to_vec(&UploadAttributes { checksum }).map_err(|_| s3_error!(InternalError))?;
+        let json = serde_json::to_vec(attributes).map_err(|_| s3_error!(InternalError))?;
         let attributes = seal_attributes(secret, &json).map_err(|error| errors::seal(&error))?;
         let sealed = Some(Sealed { envelope: envelope.to_metadata(), attributes });
         Ok(Self { sealed, ..Self::of_copy(upload) })
@@ -97,9 +100,18 @@ impl Record {
 pub(crate) struct OpenUpload {
     pub(crate) at: UploadRef,
     pub(crate) envelope: Envelope,
+    /// of everything but parts that a customer's key belongs to
     pub(crate) secret: ObjectSecret,
+    customer_key: Option<CustomerKeyCheck>,
     pub(crate) checksum: Option<UploadChecksum>,
     pub(crate) staging: Staging,
+}
+
+impl OpenUpload {
+    /// The secret of its parts, if the upload was begun with a customer's key: `name` must give that one again.
+    pub(crate) fn joined_secret(&self, name: &Name) -> S3Result<Option<ObjectSecret>> {
+        customer_key::part_secret(name, &self.secret, self.customer_key)
+    }
 }
 
 /// What this replica remembers of open uploads, by their id in the staging bucket: the records, and the stream headers of
@@ -160,7 +172,15 @@ impl Uploads {
         let opened = scope.open_envelope(name, envelope)?;
         let json = open_attributes(&opened.secret, &sealed.attributes).map_err(unsealable)?;
         let attributes: UploadAttributes = serde_json::from_slice(&json).unwrap_or_default();
-        Ok(OpenUpload { at, envelope: opened.envelope, secret: opened.secret, checksum: attributes.checksum, staging })
+        let check = attributes.customer_key.as_deref().map(CustomerKeyCheck::from_metadata);
+        Ok(OpenUpload {
+            at,
+            envelope: opened.envelope,
+            secret: opened.secret,
+            customer_key: check.transpose().map_err(unsealable)?,
+            checksum: attributes.checksum,
+            staging,
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::s3::attributes_record::Attributes;
 use crate::s3::checksum::{Kept, Verifier};
 use crate::s3::multipart::{Record, staging};
 use crate::s3::scope::Scope;
-use crate::s3::{errors, metadata};
+use crate::s3::{customer_key, errors, metadata};
 use crate::seal::{
     Completion, Envelope, Kind, ObjectSecret, PartNumber, PartSealer, PartTable, PlainLen, SealError, StreamHeader,
     geometry,
@@ -29,11 +29,12 @@ pub(super) async fn store(scope: &Scope<'_>, upload: Upload, plain: StreamingBlo
     let (envelope, secret) =
         Envelope::seal(Kind::Multipart, key, &scope.binding(&name)?).map_err(|error| errors::seal(&error))?;
     metadata.user.insert(metadata::ENVELOPE.to_owned(), envelope.to_metadata());
+    let joined = customer_key::new_body_secret(&name, &secret, &mut metadata);
     let create = CreateUpload { bucket: name.stored.clone(), key: name.key.clone(), metadata, tags };
     let upload_id = scope.backend().create_upload(create).await.map_err(errors::backend)?;
     let at = UploadRef { bucket: name.stored, key: name.key, upload_id };
     let staging = staging(scope, &at);
-    let work = Work { at: at.clone(), envelope, secret, conditions };
+    let work = Work { at: at.clone(), envelope, secret, joined, conditions };
     let outcome = match Record::of_copy(&at).to_bytes() {
         Ok(record) => match staging.write_record(record).await {
             Ok(()) => work.run(scope, (plain, plain_bytes), verifier).await,
@@ -57,6 +58,8 @@ struct Work {
     at: UploadRef,
     envelope: Envelope,
     secret: ObjectSecret,
+    /// of the part, where a customer's key makes it another
+    joined: Option<ObjectSecret>,
     conditions: WriteConditions,
 }
 
@@ -70,7 +73,8 @@ impl Work {
         let plain_len = PlainLen::new(plain_bytes);
         let bytes = geometry::part_sealed(plain_len).map_err(|_| s3_error!(EntityTooLarge))?.bytes();
         let number = PartNumber::new(1).map_err(|error| errors::seal(&error))?;
-        let sealer = PartSealer::new(&self.secret, number, plain_len).map_err(|error| errors::seal(&error))?;
+        let secret = self.joined.as_ref().unwrap_or(&self.secret);
+        let sealer = PartSealer::new(secret, number, plain_len).map_err(|error| errors::seal(&error))?;
         let stream_header = *sealer.stream_header();
         let kept = Arc::new(OnceLock::new());
         let inspector = Inspector { verifier, kept: Arc::clone(&kept) };

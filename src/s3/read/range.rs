@@ -146,7 +146,7 @@ async fn single(scope: &Scope<'_>, name: &Name, fetched: Fetched, spec: PlainRan
         None => fetched_header(scope, name, &info).await?,
     };
     let ranged =
-        RangeOpener::single(&opened.secret, &header, SealedLen::new(info.stored_bytes), range, span.stored_first);
+        RangeOpener::single(opened.body_secret(), &header, SealedLen::new(info.stored_bytes), range, span.stored_first);
     let body = settle(name, ranged, stream, range.bytes()).await?;
     Ok(Reading { info, opened, plain, range: Some(range), body, completed: None })
 }

@@ -3,17 +3,18 @@
 //! The part must be sealed under its own upload's secret with its own header, so the plaintext passes through the
 //! gateway: opened, authenticated and sealed again, segment by segment.
 
-use s3s::dto::{Checksum, CopyPartResult, ServerSideEncryption, Timestamp, UploadPartCopyInput, UploadPartCopyOutput};
+use s3s::dto::{Checksum, CopyPartResult, Timestamp, UploadPartCopyInput, UploadPartCopyOutput};
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::store;
 use crate::s3::checksum::{Verifier, show_checksums};
 use crate::s3::copy::{source, source_info};
+use crate::s3::customer_key::{customer_key, show_encryption, source_customer_key};
 use crate::s3::gateway::Gateway;
 use crate::s3::multipart::part_number;
 use crate::s3::read::{Reading, Wanted, pinned, plain_len, read};
 use crate::s3::scope::Scope;
-use crate::s3::{etag, metadata};
+use crate::s3::etag;
 use crate::seal::{PlainLen, PlainRangeSpec, geometry};
 
 pub(crate) async fn upload_part_copy(
@@ -22,12 +23,12 @@ pub(crate) async fn upload_part_copy(
 ) -> S3Result<S3Response<UploadPartCopyOutput>> {
     let scope = Scope::new(gateway, &request)?.with_keys().await;
     let input = request.input;
-    metadata::encryption_is_sensible(None, None, metadata::customer_key!(input))?;
-    metadata::names_no_customer_key(input.copy_source_sse_customer_algorithm.as_deref())?;
     let number = part_number(input.part_number)?;
     let range = input.copy_source_range.as_deref().map(parse_range).transpose()?;
     let target = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
+    let target = target.with_customer_key(customer_key!(input)?);
     let (from, version_id) = source(&scope, &input.copy_source, input.expected_source_bucket_owner.as_deref())?;
+    let from = from.with_customer_key(source_customer_key!(input)?);
     let upload = gateway.uploads.open(&scope, &target, &input.upload_id).await?;
     let conditions = etag::read_conditions(
         input.copy_source_if_match.as_ref(),
@@ -47,7 +48,7 @@ pub(crate) async fn upload_part_copy(
         Some(checksum) => verifier.or_compute(checksum.algorithm),
         None => verifier,
     };
-    let stored = store(&scope, &upload, number, (body, plain_bytes), verifier).await?;
+    let stored = store(&scope, (&target, &upload), number, (body, plain_bytes), verifier).await?;
     let mut result = CopyPartResult {
         e_tag: Some(etag::shown(&stored.etag)),
         last_modified: Some(Timestamp::from(std::time::SystemTime::now())),
@@ -56,13 +57,13 @@ pub(crate) async fn upload_part_copy(
     if let Some(kept) = stored.kept {
         show_checksums!(result, kept.shown());
     }
-    Ok(S3Response::new(UploadPartCopyOutput {
+    let mut output = UploadPartCopyOutput {
         copy_part_result: Some(result),
         copy_source_version_id: info.version_id.map(|id| id.as_str().to_owned()),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
-        ssekms_key_id: Some(upload.envelope.key_id().to_string()),
         ..UploadPartCopyOutput::default()
-    }))
+    };
+    show_encryption!(output, target, upload.envelope.key_id().to_string());
+    Ok(S3Response::new(output))
 }
 
 /// `bytes=first-last`, both given: the only form that S3 takes here.

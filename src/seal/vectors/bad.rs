@@ -14,6 +14,7 @@ pub(super) fn make(files: &Files) -> Named {
     let mut all = Named::new();
     envelopes(files, &mut all);
     names_and_keys(files, &mut all);
+    customer_keys(files, &mut all);
     single_bytes(files, &mut all);
     single_lengths(files, &mut all);
     single_segments(files, &mut all);
@@ -90,6 +91,18 @@ fn names_and_keys(files: &Files, all: &mut Named) {
     all.push(("name-shifted".into(), refused(shifted, tag, 0)));
     let cause = format!("sealed to key {}, not {}", tenant_key(1).key_id(), tenant_key(9).key_id());
     all.push(("key-other-seed".into(), refused(base.with("seed", STANDARD.encode(seed(9).expose())), &cause, 0)));
+}
+
+fn customer_keys(files: &Files, all: &mut Named) {
+    let cause = "segment 0 fails authentication";
+    for of in ["single", "multipart"] {
+        let base = vector(files, &format!("{of}-customer-key"));
+        let other = base.clone().with("customer-key", STANDARD.encode([7; 32]));
+        all.push((format!("{of}-customer-key-other"), refused(other, cause, 0)));
+        all.push((format!("{of}-customer-key-absent"), refused(base.without("customer-key"), cause, 0)));
+    }
+    let plain = vector(files, "single-1").and("customer-key", STANDARD.encode([7; 32]));
+    all.push(("single-customer-key-unasked".into(), refused(plain, cause, 0)));
 }
 
 fn single_bytes(files: &Files, all: &mut Named) {

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 use super::file::VectorFile;
 use crate::seal::{
-    Binding, Completion, Envelope, Kind, ObjectSecret, PartTable, PlainLen, Seed, SingleSealer, StreamHeader,
+    Binding, Completion, CustomerKey, Envelope, Kind, ObjectSecret, PartTable, PlainLen, Seed, SingleSealer, StreamHeader,
     TenantKey, place_record,
     random::fixed,
     testing::{number, part, sample},
@@ -19,6 +19,8 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 pub(super) const TENANT: &str = "67f1adf3-08e5-4eea-94e3-e611f263c87b";
 pub(super) const BUCKET: &str = "photos";
 pub(super) const KEY: &str = "2024/α β.jpg";
+/// Base64 of 32 bytes.
+const CUSTOMER_KEY: &str = "pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=";
 
 pub(super) fn seed(byte: u8) -> Seed {
     Seed::from_bytes(&[byte; 32]).unwrap()
@@ -36,8 +38,9 @@ pub(super) fn name() -> Binding {
 pub(super) fn make() -> Files {
     let mut files = Files::new();
     for bytes in [0, 1, 65_480, 65_481, 131_000, 131_001, 196_521] {
-        single(&mut files, &format!("single-{bytes}"), bytes);
+        single(&mut files, &format!("single-{bytes}"), bytes, None);
     }
+    single(&mut files, "single-customer-key", 70_000, Some(CUSTOMER_KEY));
     for (label, parts, own_part) in [
         ("multipart-small-last", &[(1, 70_000), (2, 100)][..], false),
         ("multipart-four", &[(1, 1_000), (2, 1_000), (3, 1_000), (4, 10)], false),
@@ -46,8 +49,12 @@ pub(super) fn make() -> Files {
         ("multipart-irregular", &[(2, 0), (5, 65_481), (9_999, 1)], false),
         ("multipart-empty", &[(1, 0)], false),
     ] {
-        multipart(&mut files, label, parts, own_part);
+        multipart(&mut files, label, parts, own_part, None);
     }
+    let of_customer = "multipart-customer-key";
+    multipart(&mut files, of_customer, &[(1, 70_000), (2, 100)], false, Some(CUSTOMER_KEY));
+    let range = vector(&files, of_customer).with("range", "69990-70009").with("released", 20);
+    put(&mut files, &format!("{of_customer}-range"), &range);
     stream_headers(&mut files);
     attempts(&mut files);
     many_runs(&mut files);
@@ -78,9 +85,10 @@ fn put(files: &mut Files, label: &str, vector: &VectorFile) {
     files.insert(format!("{label}.txt"), vector.to_text().into_bytes());
 }
 
-fn single(files: &mut Files, label: &str, bytes: usize) {
+fn single(files: &mut Files, label: &str, bytes: usize, customer_key: Option<&str>) {
     let (envelope, header, body) = fixed::with(label, || {
         let (envelope, secret) = Envelope::seal(Kind::Single, &tenant_key(1), &name()).unwrap();
+        let secret = body_secret(secret, customer_key);
         let mut sealer = SingleSealer::new(&envelope, &secret, PlainLen::new(bytes as u64)).unwrap();
         let header = *sealer.stream_header();
         let mut out = BytesMut::new();
@@ -89,14 +97,15 @@ fn single(files: &mut Files, label: &str, bytes: usize) {
         (envelope, header, out.to_vec())
     });
     let piece = format!("{label}.bin 0 {}", body.len());
-    put(files, label, &good(&envelope, bytes).and("stream", header.to_metadata()).and("piece", piece));
+    let vector = good(&envelope, bytes).and("stream", header.to_metadata()).and("piece", piece);
+    put(files, label, &of_customer(vector, customer_key));
     files.insert(format!("{label}.bin"), body);
 }
 
 /// A record that has the stream headers of the first and the last of three parts.
 fn stream_headers(files: &mut Files) {
     let (label, shape) = ("multipart-stream-headers", [(1, 70_000), (2, 65_481), (3, 10)]);
-    let (envelope, mut stored) = parts(label, &shape, false);
+    let (envelope, mut stored) = parts(label, &shape, false, None);
     let secret = envelope.open(&tenant_key(1), &name()).unwrap();
     let known = |part: &Vec<u8>| StreamHeader::parse(&part[16..56]).ok();
     let headers = [known(&stored[0]), None, known(&stored[2])];
@@ -120,7 +129,7 @@ fn stream_headers(files: &mut Files) {
 /// Three parts, and behind them in the file other attempts at them that the record does not name.
 fn attempts(files: &mut Files) {
     let (label, shape) = ("multipart-attempts", [(1, 1_000), (5, 500), (9, 10)]);
-    multipart(files, label, &shape, false);
+    multipart(files, label, &shape, false, None);
     let envelope = Envelope::from_metadata(vector(files, label).field("envelope")).unwrap();
     let secret = envelope.open(&tenant_key(1), &name()).unwrap();
     let others = fixed::with("other attempts", || {
@@ -130,14 +139,20 @@ fn attempts(files: &mut Files) {
 }
 
 /// The envelope, and the stored parts with the record in its place.
-fn parts(label: &str, parts: &[(u32, usize)], own_part: bool) -> (Envelope, Vec<Vec<u8>>) {
+fn parts(
+    label: &str,
+    parts: &[(u32, usize)],
+    own_part: bool,
+    customer_key: Option<&str>,
+) -> (Envelope, Vec<Vec<u8>>) {
     fixed::with(label, || {
         let (envelope, secret) = Envelope::seal(Kind::Multipart, &tenant_key(1), &name()).unwrap();
         let plain = sample(parts.iter().map(|part| part.1).sum());
+        let of_parts = body_secret(secret.duplicate(), customer_key);
         let mut at = 0;
         let sealed = parts.iter().map(|(part_number, bytes)| {
             at += bytes;
-            part(&secret, *part_number, &plain[at - bytes..at])
+            part(&of_parts, *part_number, &plain[at - bytes..at])
         });
         let mut stored: Vec<_> = sealed.collect();
         let record = completion(&secret, &envelope, parts);
@@ -155,21 +170,41 @@ fn completion(secret: &ObjectSecret, envelope: &Envelope, parts: &[(u32, usize)]
     Completion::seal(secret, envelope, &PartTable::from_parts(parts).unwrap(), b"{}").unwrap()
 }
 
-fn multipart(files: &mut Files, label: &str, shape: &[(u32, usize)], own_part: bool) {
-    let (envelope, stored) = parts(label, shape, own_part);
+fn multipart(
+    files: &mut Files,
+    label: &str,
+    shape: &[(u32, usize)],
+    own_part: bool,
+    customer_key: Option<&str>,
+) {
+    let (envelope, stored) = parts(label, shape, own_part, customer_key);
     let body = stored.concat();
     let vector = good(&envelope, shape.iter().map(|part| part.1).sum())
         .and("stored-parts", stored.len())
         .and("piece", format!("{label}.bin 0 {}", body.len()));
-    put(files, label, &vector);
+    put(files, label, &of_customer(vector, customer_key));
     files.insert(format!("{label}.bin"), body);
+}
+
+fn body_secret(secret: ObjectSecret, customer_key: Option<&str>) -> ObjectSecret {
+    match customer_key {
+        Some(key) => CustomerKey::from_base64(key).unwrap().join(&secret).0,
+        None => secret,
+    }
+}
+
+fn of_customer(vector: VectorFile, customer_key: Option<&str>) -> VectorFile {
+    match customer_key {
+        Some(key) => vector.and("customer-key", key),
+        None => vector,
+    }
 }
 
 /// 901 parts of 1 and 2 bytes by turns; the file leaves out the zeros of each.
 fn many_runs(files: &mut Files) {
     let label = "multipart-901-runs";
     let shape: Vec<_> = (1..=901_u32).map(|n| (n, 1 + usize::from(n % 2 == 0))).collect();
-    let (envelope, stored) = parts(label, &shape, false);
+    let (envelope, stored) = parts(label, &shape, false, None);
     let plain_bytes = shape.iter().map(|part| part.1).sum();
     let (mut vector, mut file) = (good(&envelope, plain_bytes).and("stored-parts", stored.len()), Vec::new());
     for part in &stored {

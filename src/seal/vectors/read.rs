@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::file::VectorFile;
 use crate::seal::{
-    Binding, Completion, CompletionParts, Envelope, Kind, MultipartOpener, ObjectSecret, OpenError, PartHeader,
+    Binding, Completion, CompletionParts, CustomerKey, Envelope, Kind, MultipartOpener, ObjectSecret, OpenError, PartHeader,
     PartTable, PlainRange, RangeOpener, SealedLen, Seed, SingleOpener, Span, StreamHeader, TenantKey, geometry,
     open_attributes,
     testing::{chunks, sample},
@@ -59,28 +59,31 @@ fn open(vector: &VectorFile, body: &[u8], cuts: &[usize], out: &mut BytesMut) ->
         out.extend_from_slice(&open_attributes(&secret, attributes)?);
         return Ok(());
     }
+    let joined = vector.find("customer-key").map(|key| CustomerKey::from_base64(key).unwrap().join(&secret).0);
+    let body_secret = joined.as_ref().unwrap_or(&secret);
     let stored = SealedLen::new(body.len() as u64);
     match (envelope.kind(), range(vector)) {
         (Kind::Single, None) => {
-            let mut opener = SingleOpener::new(&secret, stored)?;
+            let mut opener = SingleOpener::new(body_secret, stored)?;
             chunks(body, cuts).into_iter().try_for_each(|chunk| opener.push(chunk, out))?;
             opener.finish()
         }
         (Kind::Multipart, None) => {
             let mut opener = MultipartOpener::new(&secret, stored, vector.number("stored-parts"))?;
+            opener = opener.with_body_secret(body_secret);
             chunks(body, cuts).into_iter().try_for_each(|chunk| opener.push(chunk, out))?;
             opener.finish(out).map(|_| ())
         }
         (Kind::Single, Some(range)) => {
             let header = StreamHeader::from_metadata(vector.field("stream"))?;
             let span = geometry::single_span(stored, range)?;
-            let opener = RangeOpener::single(&secret, &header, stored, range, span.stored_first)?;
+            let opener = RangeOpener::single(body_secret, &header, stored, range, span.stored_first)?;
             feed(opener, slice(body, span), cuts, out)
         }
         (Kind::Multipart, Some(range)) => {
             let tail = &body[body.len().saturating_sub(16_440)..];
             let completion = Completion::open(&secret, stored, vector.number("stored-parts"), tail)?;
-            open_parts(&secret, completion.into_parts(), range, body, cuts, out)
+            open_parts(body_secret, completion.into_parts(), range, body, cuts, out)
         }
     }
 }
