@@ -6,12 +6,15 @@
 #![allow(clippy::print_stderr, reason = "a failed test shows what the gateway logged")]
 #![allow(clippy::format_collect, reason = "short texts; clarity before speed")]
 
+#[path = "../support/customer_key.rs"]
+mod customer_key;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod access;
 mod aws_cli;
 mod boto;
+mod customer_keys;
 mod damage;
 mod http2;
 mod javascript;

@@ -9,6 +9,8 @@
 
 #[path = "../support/real_store.rs"]
 mod real_store;
+#[path = "../support/customer_key.rs"]
+mod customer_key;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -16,6 +18,7 @@ mod checksummed;
 mod clients;
 mod counted;
 mod credentials;
+mod customer_keys;
 mod doctor;
 mod forwarded;
 mod observed;
