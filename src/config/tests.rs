@@ -187,7 +187,10 @@ fn an_unknown_field_is_named_with_its_path_and_the_nearest_known_one() {
         problems(&config),
         ["unknown field `crypto.kms_config.tls.chiper_suites`; did you mean `cipher_suites`?"]
     );
-    assert_eq!(refused(&json!({"auth": {"zzz": 1}})), "unknown field `auth.zzz`; known are allow_sigv2_presigned, allow_sse_c");
+    assert_eq!(
+        refused(&json!({"auth": {"zzz": 1}})),
+        "unknown field `auth.zzz`; known are allow_sigv2_presigned, allow_sse_c"
+    );
 }
 
 #[test]

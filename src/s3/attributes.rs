@@ -10,12 +10,12 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::customer_key::customer_key;
+use super::etag;
 use super::gateway::Gateway;
 use super::get::kept;
 use super::parts::{self, Completed};
 use super::read::plain_len;
 use super::scope::Scope;
-use super::etag;
 use crate::seal::{Kind, PlainRange};
 
 pub(crate) async fn get_object_attributes(

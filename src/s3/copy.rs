@@ -20,8 +20,8 @@ use super::read::{pinned, plain_len};
 use super::scope::{Name, Opened, Scope};
 use super::{errors, etag, get, versions};
 use crate::backend::{
-    BackendError, Copied, CopyRequest, CopyTags, Metadata, ObjectInfo, ReadConditions, Tags, VersionId, WriteConditions,
-    Written,
+    BackendError, Copied, CopyRequest, CopyTags, Metadata, ObjectInfo, ReadConditions, Tags, VersionId,
+    WriteConditions, Written,
 };
 use crate::seal::{Envelope, Kind};
 

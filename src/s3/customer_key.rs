@@ -9,10 +9,10 @@ use s3s::dto::ServerSideEncryption;
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::checksum::Algorithm;
+use super::errors;
 use super::gateway::Gateway;
 use super::metadata::CUSTOMER_KEY;
 use super::scope::Name;
-use super::errors;
 use crate::backend::Metadata;
 use crate::seal::{CustomerKey, CustomerKeyCheck, ObjectSecret};
 
@@ -26,11 +26,7 @@ pub(crate) struct GivenKey {
 
 impl GivenKey {
     /// From the three headers, of which none or all must be there.
-    pub(crate) fn new(
-        algorithm: Option<&str>,
-        key: Option<&str>,
-        md5: Option<&str>,
-    ) -> S3Result<Option<Arc<Self>>> {
+    pub(crate) fn new(algorithm: Option<&str>, key: Option<&str>, md5: Option<&str>) -> S3Result<Option<Arc<Self>>> {
         if algorithm.is_none() && key.is_none() && md5.is_none() {
             return Ok(None);
         }
@@ -193,7 +189,10 @@ fn incomplete(what: &str) -> S3Error {
 }
 
 fn invalid_algorithm() -> S3Error {
-    s3_error!(InvalidEncryptionAlgorithmError, "The encryption request you specified is not valid. The valid value is AES256.")
+    s3_error!(
+        InvalidEncryptionAlgorithmError,
+        "The encryption request you specified is not valid. The valid value is AES256."
+    )
 }
 
 /// The one algorithm that S3 knows.

@@ -105,7 +105,8 @@ pub(crate) async fn store(scope: &Scope<'_>, upload: Upload, plain: StreamingBlo
     let (envelope, secret) =
         Envelope::seal(Kind::Single, key, &scope.binding(&name)?).map_err(|error| errors::seal(&error))?;
     let joined = customer_key::new_body_secret(&name, &secret, &mut metadata);
-    let sealer = SingleSealer::new(&envelope, joined.as_ref().unwrap_or(&secret), plain_len).map_err(|error| errors::seal(&error))?;
+    let sealer = SingleSealer::new(&envelope, joined.as_ref().unwrap_or(&secret), plain_len)
+        .map_err(|error| errors::seal(&error))?;
     metadata.user.insert(metadata::ENVELOPE.to_owned(), envelope.to_metadata());
     metadata.user.insert(metadata::STREAM.to_owned(), sealer.stream_header().to_metadata());
 

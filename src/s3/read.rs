@@ -113,9 +113,9 @@ async fn whole(scope: &Scope<'_>, name: &Name, object: ObjectRef, conditions: Re
         Kind::Multipart => {
             scope.gateway.part_tables.met(&object, kind, &info.etag).await;
             let parts = info.etag.stored_parts().unwrap_or(0);
-            let opener = MultipartOpener::new(&opened.secret, stored, parts);
-            let opener = opener.map(|opener| opener.with_body_secret(opened.body_secret()));
-            settle(name, opener, stream, plain.bytes()).await?
+            let parts = MultipartOpener::new(&opened.secret, stored, parts);
+            let parts = parts.map(|parts| parts.with_body_secret(opened.body_secret()));
+            settle(name, parts, stream, plain.bytes()).await?
         }
     };
     Ok(Reading { info, opened, plain, range: None, body, completed: None })

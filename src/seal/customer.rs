@@ -115,9 +115,8 @@ mod tests {
     #[test]
     fn the_body_secret_is_that_of_the_specification() {
         let (body, check) = CustomerKey::from_base64(KEY).unwrap().join(&ObjectSecret::new([7; 32]));
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        assert_eq!(hex(body.expose()), "665c8ae7c78c611afc1addd70752df94cc4bc22f23164ac4dc6de4f9d09806c2");
-        assert_eq!(hex(&check.0), "e2ba904baff09e50554761fdde984691");
+        assert_eq!(STANDARD.encode(body.expose()), "ZlyK58eMYRr8Gt3XB1LflMxLwi8jFkrE3G3k+dCYBsI=");
+        assert_eq!(check.to_metadata(), "4rqQS6_wnlBVR2H93phGkQ");
     }
 
     #[test]

@@ -116,7 +116,7 @@ def areas(targets):
         "",
         "## s3-tests by area",
         "",
-        "The last row leaves out, for all three alike, the core's tests that are about SSE-C, Signature Version 2, ACLs or other",
+        "The last row leaves out, for all three alike, the core's tests that are about Signature Version 2, ACLs or other",
         "things that are not served, extensions of ceph's, and tests that today's boto3 cannot run.",
         "",
         *table(["area", *TITLES.values()], rows),
@@ -124,7 +124,7 @@ def areas(targets):
 
 
 def outside(row):
-    return row["kind"] in ("absent", "ceph", "suite") or "Version 2" in row["why"] or "SSE-C" in row["why"]
+    return row["kind"] in ("absent", "ceph", "suite") or "Version 2" in row["why"]
 
 
 def differences(suite, targets):

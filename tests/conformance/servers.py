@@ -76,6 +76,7 @@ def gateway(program, folder, backend):
         "crypto": {"mode": "local-multi-keys", "update_period": "1h"},
         "backend": {key: value for key, value in backend.items() if key != "secret_access_key"},
         "listen": {"s3": f"127.0.0.1:{port}", "admin": "127.0.0.1:0"},
+        "auth": {"allow_sse_c": True},
     }
     secret = {
         "crypto": {"tenant_keys": {name: seed() for name in USERS}},

@@ -7,10 +7,10 @@
 #![allow(clippy::format_collect, reason = "short texts; clarity before speed")]
 #![allow(dead_code, unused_imports, unused_macros, reason = "the support is shared with other test programs")]
 
-#[path = "../support/real_store.rs"]
-mod real_store;
 #[path = "../support/customer_key.rs"]
 mod customer_key;
+#[path = "../support/real_store.rs"]
+mod real_store;
 #[path = "../support/mod.rs"]
 mod support;
 

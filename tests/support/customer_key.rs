@@ -17,7 +17,8 @@ pub(crate) fn goes_up_and_comes_back(gateway: &Gateway, bytes: u64) {
     fs::write(gateway.work().join("other"), OTHER).unwrap();
     let content = Content::new(bytes, bytes);
     content.write_to(&gateway.work().join("up"));
-    let copy = |from: &str, to: &str, with: &[&str]| gateway.aws([&["s3", "cp", "--no-progress", from, to], with].concat());
+    let copy =
+        |from: &str, to: &str, with: &[&str]| gateway.aws([&["s3", "cp", "--no-progress", from, to], with].concat());
     let down = |from: &str, with: &[&str]| {
         copy(from, "down", with).succeeds();
         content.assert_equals_file(&gateway.work().join("down"));

@@ -26,8 +26,7 @@ pub(crate) async fn copy(
     let (object, pinned) = pinned(source, info);
     let version_id = object.version_id.as_ref().map(VersionId::as_str);
     let Reading { body, plain, .. } = read(scope, source, version_id, pinned, Wanted::All).await?;
-    let upload =
-        Upload { name: target.clone(), metadata, tags, conditions, verifier, plain_bytes: plain.bytes() };
+    let upload = Upload { name: target.clone(), metadata, tags, conditions, verifier, plain_bytes: plain.bytes() };
     let stored = store(scope, upload, body).await?;
     Ok(copied(scope, target, stored.written).await)
 }

@@ -1,13 +1,13 @@
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use s3s::S3 as _;
+use s3s::S3Response;
 use s3s::dto::{
     AbortMultipartUploadInput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedMultipartUpload,
-    CompletedPart, CopyObjectInput, CopyObjectOutput, CopySource, CreateMultipartUploadInput, ETag, GetObjectInput,
-    GetObjectOutput, GetObjectAttributesInput, HeadObjectInput, HeadObjectOutput, MetadataDirective, ObjectAttributes,
-    PutObjectInput, PutObjectOutput, Range, UploadPartCopyInput, UploadPartInput, UploadPartOutput,
+    CompletedPart, CopyObjectInput, CopyObjectOutput, CopySource, CreateMultipartUploadInput, ETag,
+    GetObjectAttributesInput, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective,
+    ObjectAttributes, PutObjectInput, PutObjectOutput, Range, UploadPartCopyInput, UploadPartInput, UploadPartOutput,
 };
-use s3s::S3Response;
 
 use super::*;
 use crate::s3::testing::{BUCKET, Harness, OTHER_BUCKET, blob, code, pattern, request};
@@ -346,8 +346,7 @@ async fn parts_come_with_the_key_of_their_upload() {
     let range = format!("bytes={first}-{last}");
     // with its table known here, and not known there
     assert!(open.get("key", Some(&range), Some(ONE)).await.unwrap() == plain[first..=last]);
-    let (_, there) =
-        open.get_in(&open.harness.replica(), (BUCKET, "key"), Some(&range), Some(ONE)).await.unwrap();
+    let (_, there) = open.get_in(&open.harness.replica(), (BUCKET, "key"), Some(&range), Some(ONE)).await.unwrap();
     assert!(there == plain[first..=last]);
     for (customer, refusal) in [(None, "InvalidRequest"), (Some(OTHER), "AccessDenied")] {
         assert_eq!(code(open.get("key", None, customer).await), refusal);
@@ -442,7 +441,9 @@ async fn an_object_in_parts_is_copied_with_its_key_or_to_another() {
         let etag = copy.copy_object_result.unwrap().e_tag.unwrap();
         assert_eq!(etag.value().ends_with("-2"), customer == Some(ONE), "{etag:?}");
         assert!(open.get("copy", None, customer).await.unwrap() == plain);
-        assert!(open.get("copy", Some("bytes=5242870-5242889"), customer).await.unwrap() == plain[5_242_870..5_242_890]);
+        assert!(
+            open.get("copy", Some("bytes=5242870-5242889"), customer).await.unwrap() == plain[5_242_870..5_242_890]
+        );
     }
     let replaced = CopyObjectInput::builder()
         .bucket(BUCKET.to_owned())

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::checksums::UploadChecksum;
 use super::staging::Staging;
 use crate::backend::{BackendError, BucketName, StoredETag, UploadId, UploadRef};
-use crate::s3::{customer_key, errors};
 use crate::s3::scope::{Name, Scope};
+use crate::s3::{customer_key, errors};
 use crate::seal::{CustomerKeyCheck, Envelope, Kind, ObjectSecret, StreamHeader, open_attributes, seal_attributes};
 use crate::telemetry::tally;
 

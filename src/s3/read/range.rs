@@ -5,7 +5,7 @@
 //! | its part table | the range, if the object still has the entity tag of the table |
 //! | that it is in parts | its end, where the completion record is; then the range |
 //! | that it is a single one | the range |
-//! | nothing, and the range begins in the first GiB or is a suffix | the range, with as much around it that it is there whatever the object is; then, of one in parts, its end |
+//! | nothing, and the range begins in the first 5 GiB or is a suffix | the range, with as much around it that it is there whatever the object is; then, of one in parts, its end |
 //! | nothing, and the range begins behind them | the end; then the range |
 //!
 //! One more is needed where the guess missed: in parts of 128 MiB and more; and one goes along where the record does not have

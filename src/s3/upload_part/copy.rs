@@ -10,11 +10,11 @@ use super::store;
 use crate::s3::checksum::{Verifier, show_checksums};
 use crate::s3::copy::{source, source_info};
 use crate::s3::customer_key::{customer_key, show_encryption, source_customer_key};
+use crate::s3::etag;
 use crate::s3::gateway::Gateway;
 use crate::s3::multipart::part_number;
 use crate::s3::read::{Reading, Wanted, pinned, plain_len, read};
 use crate::s3::scope::Scope;
-use crate::s3::etag;
 use crate::seal::{PlainLen, PlainRangeSpec, geometry};
 
 pub(crate) async fn upload_part_copy(

@@ -129,6 +129,19 @@ fn specs() -> impl Strategy<Value = PlainRangeSpec> {
     ]
 }
 
+/// A range of a single object is one request, wherever it begins.
+#[test]
+fn there_is_a_guess_for_all_that_a_single_object_can_hold() {
+    let end = 5_u64 << 30;
+    for first in [0, 1 << 30, end - 1] {
+        assert!(PlainRangeSpec::Between { first, last: first }.any_stored().is_some(), "{first}");
+        assert!(PlainRangeSpec::From { first }.any_stored().is_some(), "{first}");
+    }
+    assert!(PlainRangeSpec::Between { first: end, last: end }.any_stored().is_none());
+    assert!(PlainRangeSpec::From { first: end }.any_stored().is_none());
+    assert!(PlainRangeSpec::Last { count: 100 * end }.any_stored().is_some());
+}
+
 proptest! {
     #[test]
     fn single_lengths_invert(bytes in 0..=(1_u64 << 47)) {

@@ -7,8 +7,8 @@ use bytes::BytesMut;
 
 use super::file::VectorFile;
 use crate::seal::{
-    Binding, Completion, CustomerKey, Envelope, Kind, ObjectSecret, PartTable, PlainLen, Seed, SingleSealer, StreamHeader,
-    TenantKey, place_record,
+    Binding, Completion, CustomerKey, Envelope, Kind, ObjectSecret, PartTable, PlainLen, Seed, SingleSealer,
+    StreamHeader, TenantKey, place_record,
     random::fixed,
     testing::{number, part, sample},
 };
@@ -139,12 +139,7 @@ fn attempts(files: &mut Files) {
 }
 
 /// The envelope, and the stored parts with the record in its place.
-fn parts(
-    label: &str,
-    parts: &[(u32, usize)],
-    own_part: bool,
-    customer_key: Option<&str>,
-) -> (Envelope, Vec<Vec<u8>>) {
+fn parts(label: &str, parts: &[(u32, usize)], own_part: bool, customer_key: Option<&str>) -> (Envelope, Vec<Vec<u8>>) {
     fixed::with(label, || {
         let (envelope, secret) = Envelope::seal(Kind::Multipart, &tenant_key(1), &name()).unwrap();
         let plain = sample(parts.iter().map(|part| part.1).sum());
@@ -170,13 +165,7 @@ fn completion(secret: &ObjectSecret, envelope: &Envelope, parts: &[(u32, usize)]
     Completion::seal(secret, envelope, &PartTable::from_parts(parts).unwrap(), b"{}").unwrap()
 }
 
-fn multipart(
-    files: &mut Files,
-    label: &str,
-    shape: &[(u32, usize)],
-    own_part: bool,
-    customer_key: Option<&str>,
-) {
+fn multipart(files: &mut Files, label: &str, shape: &[(u32, usize)], own_part: bool, customer_key: Option<&str>) {
     let (envelope, stored) = parts(label, shape, own_part, customer_key);
     let body = stored.concat();
     let vector = good(&envelope, shape.iter().map(|part| part.1).sum())

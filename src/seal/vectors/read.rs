@@ -6,9 +6,9 @@ use bytes::BytesMut;
 
 use super::file::VectorFile;
 use crate::seal::{
-    Binding, Completion, CompletionParts, CustomerKey, Envelope, Kind, MultipartOpener, ObjectSecret, OpenError, PartHeader,
-    PartTable, PlainRange, RangeOpener, SealedLen, Seed, SingleOpener, Span, StreamHeader, TenantKey, geometry,
-    open_attributes,
+    Binding, Completion, CompletionParts, CustomerKey, Envelope, Kind, MultipartOpener, ObjectSecret, OpenError,
+    PartHeader, PartTable, PlainRange, RangeOpener, SealedLen, Seed, SingleOpener, Span, StreamHeader, TenantKey,
+    geometry, open_attributes,
     testing::{chunks, sample},
 };
 
