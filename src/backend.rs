@@ -38,9 +38,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Creates a bucket. [`BackendError::BucketAlreadyExists`] if it is there.
     async fn create_bucket(&self, bucket: &BucketName) -> Result<()>;
-    /// As [`Backend::create_bucket`], for one that has versioning and Object Lock from the start;
-    /// [`BackendError::NotImplemented`] if the store has none.
-    async fn create_locked_bucket(&self, bucket: &BucketName) -> Result<()>;
+    /// As [`Backend::create_bucket`], for one that has more from the start; [`BackendError::NotImplemented`] if the store
+    /// does not have it.
+    async fn create_bucket_with(&self, bucket: &BucketName, wanted: &NewBucket) -> Result<()>;
     /// Deletes an empty bucket; [`BackendError::BucketNotEmpty`] while it holds a version or marker. Open uploads end
     /// with it where the store follows S3's general purpose buckets, as the local one does; other stores may refuse.
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<()>;

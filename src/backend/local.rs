@@ -34,9 +34,9 @@ use self::writer::Queue;
 use super::{
     Backend, BackendError, BucketInfo, BucketName, CompleteUpload, Copied, CopiedPart, CopyRequest, CreateUpload,
     DeleteItem, Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, Governance, ListPage,
-    ListRequest, ListUploadsRequest, ListVersionsRequest, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage,
-    PutRequest, ReadConditions, Result, SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId,
-    Versioning, VersionsPage, Written,
+    ListRequest, ListUploadsRequest, ListVersionsRequest, NewBucket, ObjectInfo, ObjectRef, PartRef, PartSource,
+    PartsPage, PutRequest, ReadConditions, Result, SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage,
+    VersionId, Versioning, VersionsPage, Written,
 };
 
 mod bodies;
@@ -156,8 +156,11 @@ impl Backend for LocalStore {
         self.write(None, move |tables| tables.create_bucket(&bucket)).await
     }
 
-    async fn create_locked_bucket(&self, _: &BucketName) -> Result<()> {
-        Err(BackendError::NotImplemented("Object Lock"))
+    async fn create_bucket_with(&self, bucket: &BucketName, wanted: &NewBucket) -> Result<()> {
+        if *wanted != NewBucket::default() {
+            return Err(BackendError::NotImplemented("Object Lock and grants"));
+        }
+        self.create_bucket(bucket).await
     }
 
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<()> {

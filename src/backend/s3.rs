@@ -36,9 +36,9 @@ use super::calls::CallObserver;
 use super::{
     Backend, BucketInfo, BucketName, CompleteUpload, Copied, CopiedPart, CopyRequest, CreateUpload, DeleteItem,
     Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, Governance, ListPage, ListRequest,
-    ListUploadsRequest, ListVersionsRequest, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage, PutRequest,
-    ReadConditions, Result, SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId, Versioning,
-    VersionsPage, Written,
+    ListUploadsRequest, ListVersionsRequest, NewBucket, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage,
+    PutRequest, ReadConditions, Result, SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId,
+    Versioning, VersionsPage, Written,
 };
 
 mod answer;
@@ -166,10 +166,10 @@ impl Backend for S3Store {
     }
 
     async fn create_bucket(&self, bucket: &BucketName) -> Result<()> {
-        self.bucket_created(bucket, false).await
+        self.bucket_created(bucket, &NewBucket::default()).await
     }
-    async fn create_locked_bucket(&self, bucket: &BucketName) -> Result<()> {
-        self.bucket_created(bucket, true).await
+    async fn create_bucket_with(&self, bucket: &BucketName, wanted: &NewBucket) -> Result<()> {
+        self.bucket_created(bucket, wanted).await
     }
     async fn delete_bucket(&self, bucket: &BucketName) -> Result<()> {
         self.bucket_deleted(bucket).await

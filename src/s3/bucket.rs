@@ -10,13 +10,14 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use super::acl;
 use super::gateway::Gateway;
 use super::list::{shown_token, stored_token, view};
 use super::scope::Scope;
 use super::{errors, metadata};
 use crate::backend::{
     BackendError, BucketInfo, BucketName as StoredName, ListRequest, ListStart, ListUploadsRequest,
-    ListVersionsRequest, Result as BackendResult, Tags, UploadRef,
+    ListVersionsRequest, NewBucket, Result as BackendResult, Tags, UploadRef,
 };
 
 /// The region that is named where S3 names one.
@@ -58,11 +59,8 @@ pub(crate) async fn create_bucket(
     let input = request.input;
     let stored = scope.bucket(&input.bucket, None)?;
     let tags = requested_tags(&input)?;
-    let created = match input.object_lock_enabled_for_bucket {
-        Some(true) => scope.backend().create_locked_bucket(&stored).await,
-        None | Some(false) => scope.backend().create_bucket(&stored).await,
-    };
-    created.map_err(errors::backend)?;
+    let wanted = requested(&scope, &input)?;
+    scope.backend().create_bucket_with(&stored, &wanted).await.map_err(errors::backend)?;
     if !tags.is_empty() {
         scope.backend().set_bucket_tags(&stored, Some(tags)).await.map_err(errors::backend)?;
     }
@@ -128,23 +126,29 @@ fn bucket_shown(scope: &Scope<'_>, bucket: &BucketInfo) -> Option<Bucket> {
     })
 }
 
-/// Refuses what the gateway cannot keep; answers with the tags that the new bucket shall have.
-fn requested_tags(input: &CreateBucketInput) -> S3Result<Tags> {
-    metadata::acl_is_private(input.acl.as_ref().map(BucketCannedACL::as_str))?;
+/// What the new bucket shall have beside tags; refused is what the store cannot keep.
+fn requested(scope: &Scope<'_>, input: &CreateBucketInput) -> S3Result<NewBucket> {
     let grants = [
-        &input.grant_full_control,
-        &input.grant_read,
-        &input.grant_read_acp,
-        &input.grant_write,
-        &input.grant_write_acp,
+        ("x-amz-grant-full-control", &input.grant_full_control),
+        ("x-amz-grant-read", &input.grant_read),
+        ("x-amz-grant-read-acp", &input.grant_read_acp),
+        ("x-amz-grant-write", &input.grant_write),
+        ("x-amz-grant-write-acp", &input.grant_write_acp),
     ];
-    if grants.iter().any(|grant| grant.is_some()) {
-        return Err(s3_error!(AccessControlListNotSupported));
+    let acl = acl::asked(input.acl.as_ref().map(BucketCannedACL::as_str), grants)?;
+    acl::is_kept(scope.backend(), &acl)?;
+    let mut ownership = input.object_ownership.as_ref().map(|ownership| ownership.as_str().to_owned());
+    if !scope.backend().forwards() {
+        // it is so anyway
+        ownership = ownership.filter(|ownership| ownership != ObjectOwnership::BUCKET_OWNER_ENFORCED);
+        if ownership.is_some() {
+            return Err(s3_error!(NotImplemented, "ACLs are not supported: object ownership is BucketOwnerEnforced."));
+        }
     }
-    let ownership = input.object_ownership.as_ref().map(ObjectOwnership::as_str);
-    if ownership.is_some_and(|ownership| ownership != ObjectOwnership::BUCKET_OWNER_ENFORCED) {
-        return Err(s3_error!(NotImplemented, "ACLs are not supported: object ownership is BucketOwnerEnforced."));
-    }
+    Ok(NewBucket { object_lock: input.object_lock_enabled_for_bucket == Some(true), acl, ownership })
+}
+
+fn requested_tags(input: &CreateBucketInput) -> S3Result<Tags> {
     let Some(configuration) = &input.create_bucket_configuration else { return Ok(Tags::new()) };
     if configuration.bucket.is_some() || configuration.location.is_some() {
         return Err(s3_error!(NotImplemented, "Directory buckets are not supported."));

@@ -11,6 +11,7 @@ use s3s::dto::{
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use super::acl::{self, object_acl};
 use super::checksum::{Kept, show_checksums};
 use super::customer_key::{self, customer_key, show_encryption, source_customer_key};
 use super::gateway::Gateway;
@@ -40,7 +41,7 @@ pub(crate) async fn copy_object(
     metadata::encryption_is_sensible(input.server_side_encryption.as_ref(), input.ssekms_key_id.as_deref())?;
     let customer_key = customer_key!(input)?;
     customer_key::may_be_used(gateway, customer_key.as_ref(), input.server_side_encryption.as_ref())?;
-    metadata::acl_is_private(input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str))?;
+    acl::is_kept(scope.backend(), &object_acl!(input)?)?;
     lock::is_kept(scope.backend(), &lock_of!(input)?)?;
     let target = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
     let target = target.with_customer_key(customer_key);
@@ -215,7 +216,7 @@ fn target_metadata(
     let mut kept = info.metadata.clone();
     kept.user.retain(|name, _| !name.starts_with(metadata::ENVELOPE));
     kept.storage_class = asked.storage_class;
-    kept.lock = asked.lock;
+    (kept.lock, kept.acl) = (asked.lock, asked.acl);
     kept.website_redirect_location = asked.website_redirect_location;
     Ok(kept)
 }

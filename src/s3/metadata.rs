@@ -40,6 +40,7 @@ macro_rules! metadata_of {
             storage_class: $input.storage_class.as_ref().map(|class| class.as_str().to_owned()),
             user: $input.metadata.clone().unwrap_or_default().into_iter().collect(),
             lock: $crate::s3::lock::lock_of!($input)?,
+            acl: $crate::s3::acl::object_acl!($input)?,
         })
     };
 }
@@ -151,15 +152,6 @@ pub(crate) fn encryption_is_sensible(requested: Option<&ServerSideEncryption>, k
             Ok(())
         }
         Some(_) => Err(s3_error!(InvalidArgument, "The encryption method specified is not supported.")),
-    }
-}
-
-/// Refuses canned ACLs that would open an object or bucket: ACLs are disabled here, as in an S3 bucket whose owner is
-/// enforced.
-pub(crate) fn acl_is_private(acl: Option<&str>) -> S3Result<()> {
-    match acl {
-        None | Some("private" | "bucket-owner-full-control") => Ok(()),
-        Some(_) => Err(s3_error!(AccessControlListNotSupported)),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Operations that are passed on: the store's own answers, under the client's names.
 
-use super::over::{lacks, own_prefix, replica};
-use super::support::Request;
+use std::net::SocketAddr;
+
+use super::over::{STORE, lacks, own_prefix, replica};
+use super::support::store::contains;
+use super::support::{Request, Signer};
 
 #[test]
 fn bucket_configurations_are_the_stores() {
@@ -51,6 +54,39 @@ fn what_is_in_neither_list_is_not_passed_on() {
     gateway.put("/bucket/key", b"plain");
     gateway.call(Request::new("POST", "/bucket/key?restore").body("<RestoreRequest/>")).is_error(501, "NotImplemented");
     assert_eq!(gateway.get("/bucket/key").succeeds(), b"plain");
+}
+
+/// Grants go to the store with the object or bucket; what they let others read there is sealed.
+#[test]
+fn what_a_new_object_grants_is_the_stores_matter() {
+    let prefix = own_prefix();
+    let gateway = replica(&prefix);
+    let granting = |request: Request| request.header("x-amz-acl", "public-read");
+    gateway.call(granting(Request::new("PUT", "/granted"))).succeeds();
+    let body = super::support::Content::new(1, 3_000_000).to_vec();
+    gateway.call(granting(Request::new("PUT", "/granted/key").body(body.clone()))).succeeds();
+    gateway.put("/granted/private", &body);
+    let copy = |to: &str, from: &str| Request::new("PUT", to).header("x-amz-copy-source", from);
+    gateway.call(granting(copy("/granted/copy", "/granted/private"))).succeeds();
+    gateway.call(copy("/granted/kept", "/granted/key")).succeeds();
+    // what the store makes of such requests that come to it directly
+    let (address, (id, secret)) = (STORE.authority().parse().unwrap(), STORE.keys());
+    let directly = |request: Request| Signer::new(id, secret).sign(request, address).send(address);
+    directly(granting(Request::new("PUT", &format!("/{prefix}granted/direct")).body("plain"))).succeeds();
+    directly(granting(Request::new("PUT", &format!("/{prefix}direct")))).succeeds();
+    let opens = |bucket: &str| gateway.get(&format!("/{bucket}?acl")).text().contains("AllUsers");
+    assert_eq!(opens("granted"), opens("direct"));
+    let is_open = |key: &str| gateway.get(&format!("/granted/{key}?acl")).text().contains("AllUsers");
+    for (key, like) in [("key", "direct"), ("copy", "direct"), ("kept", "private")] {
+        assert_eq!(is_open(key), is_open(like), "{key} {like}");
+    }
+    assert!(!is_open("private"));
+    let unsigned =
+        |key: &str, at: SocketAddr| Request::new("GET", &format!("/{key}")).header("host", at.to_string()).send(at);
+    assert_eq!(unsigned("granted/key", gateway.address()).status, 403, "the gateway opens nothing to others");
+    let there = unsigned(&format!("{prefix}granted/key"), address);
+    assert_eq!(there.status, unsigned(&format!("{prefix}granted/direct"), address).status);
+    assert!(!contains(&there.body, &body[1_000..1_064]));
 }
 
 #[test]

@@ -7,16 +7,18 @@ use http::Method;
 use super::answer::{About, broken};
 use super::call::Call;
 use super::features::NO_LOCK;
+use super::headers::with_acl;
 use super::outgoing::Outgoing;
 use super::tags::{tag_set, tagging};
 use super::xml::Writer;
 use super::{S3Store, with_md5, xml_body};
-use crate::backend::{BackendError, BucketInfo, BucketName, Result, Tags, Versioning};
+use crate::backend::{BackendError, BucketInfo, BucketName, NewBucket, Result, Tags, Versioning};
 
 impl S3Store {
     /// Asks first: some stores answer that all is well when the bucket is there and one's own.
-    pub(super) async fn bucket_created(&self, bucket: &BucketName, is_locked: bool) -> Result<()> {
-        if is_locked && !self.features.features().object_lock {
+    pub(super) async fn bucket_created(&self, bucket: &BucketName, wanted: &NewBucket) -> Result<()> {
+        let NewBucket { object_lock, acl, ownership } = wanted;
+        if *object_lock && !self.features.features().object_lock {
             return Err(NO_LOCK);
         }
         match self.bucket_head(bucket).await {
@@ -30,8 +32,9 @@ impl S3Store {
         } else {
             xml_body(Writer::document("CreateBucketConfiguration", |writer| writer.text("LocationConstraint", region)))
         };
-        let mut call = Call::bucket(Method::PUT, bucket);
-        if is_locked {
+        let mut call = with_acl(Call::bucket(Method::PUT, bucket), acl)?;
+        call = call.maybe_header("x-amz-object-ownership", ownership.as_deref())?;
+        if *object_lock {
             call = call.header("x-amz-bucket-object-lock-enabled", "true")?;
         }
         self.ok(&call, &body, About::default()).await.map(drop)

@@ -1,8 +1,8 @@
 use s3s::S3 as _;
-use s3s::dto::Owner;
+use s3s::dto::{CopyObjectInput, CopySource, CreateMultipartUploadInput, Owner, PutObjectInput};
 
 use super::*;
-use crate::s3::testing::{BUCKET, Harness, TENANT, code, request};
+use crate::s3::testing::{BUCKET, Harness, TENANT, blob, code, request};
 
 fn of_object(key: &str) -> GetObjectAclInput {
     GetObjectAclInput { bucket: BUCKET.to_owned(), key: key.to_owned(), ..GetObjectAclInput::default() }
@@ -53,6 +53,50 @@ async fn an_acl_that_says_what_is_so_is_taken_and_one_that_opens_something_is_re
     let granting = PutBucketAclInput { grant_read: Some("id=other".to_owned()), ..onto_bucket() };
     assert_eq!(code(harness.gateway.put_bucket_acl(request(granting)).await), "AccessControlListNotSupported");
     assert_eq!(code(harness.gateway.put_bucket_acl(request(onto_bucket())).await), "MissingSecurityHeader");
+}
+
+/// With these fields that a new object may ask for, over the embedded store.
+async fn put(harness: &Harness, canned: Option<&'static str>, grant: Option<&str>) -> String {
+    let put = PutObjectInput {
+        bucket: BUCKET.to_owned(),
+        key: "new".to_owned(),
+        content_length: Some(5),
+        body: Some(blob(b"plain")),
+        acl: canned.map(ObjectCannedACL::from_static),
+        grant_read: grant.map(str::to_owned),
+        ..PutObjectInput::default()
+    };
+    code(harness.gateway.put_object(request(put)).await)
+}
+
+#[tokio::test]
+async fn a_new_object_that_grants_others_something_is_refused_where_no_grant_is_kept() {
+    let harness = Harness::new().await;
+    for (canned, grant) in [(Some("public-read"), None), (Some("zzz"), None), (None, Some("id=other"))] {
+        assert_eq!(put(&harness, canned, grant).await, "AccessControlListNotSupported");
+    }
+    assert_eq!(put(&harness, Some("private"), Some("id=other")).await, "InvalidRequest");
+    let create = CreateMultipartUploadInput {
+        bucket: BUCKET.to_owned(),
+        key: "new".to_owned(),
+        grant_write_acp: Some("id=other".to_owned()),
+        ..CreateMultipartUploadInput::default()
+    };
+    let created = harness.gateway.create_multipart_upload(request(create)).await;
+    assert_eq!(code(created), "AccessControlListNotSupported");
+    assert!(harness.stored_keys(BUCKET).await.is_empty());
+    for canned in ["private", "bucket-owner-full-control"] {
+        assert_eq!(put(&harness, Some(canned), None).await, "");
+    }
+    let copy = CopyObjectInput::builder()
+        .bucket(BUCKET.to_owned())
+        .key("copy".to_owned())
+        .copy_source(CopySource::Bucket { bucket: BUCKET.into(), key: "new".into(), version_id: None })
+        .acl(Some(ObjectCannedACL::from_static("public-read")))
+        .build()
+        .unwrap();
+    assert_eq!(code(harness.gateway.copy_object(request(copy)).await), "AccessControlListNotSupported");
+    assert_eq!(harness.stored_keys(BUCKET).await, ["new"]);
 }
 
 #[tokio::test]
