@@ -64,18 +64,22 @@ impl Guarded {
     }
 }
 
-/// A form that breaks the policy it is signed with is denied by S3; the framework says that the policy is at fault.
+/// What the framework says of forms in other words than S3. One that breaks the policy it is signed with is denied, the
+/// framework says that the policy is at fault; one that is signed with version 2 is to be told what helps.
 fn in_words_of_s3(answer: HttpResponse) -> HttpResponse {
-    let breaks_its_policy = |body: &[u8]| {
-        let has = |text: &str| body.windows(text.len()).any(|window| window == text.as_bytes());
-        has("<Code>InvalidPolicyDocument</Code>") && has("<Message>Policy condition ")
-    };
-    if answer.status() == StatusCode::BAD_REQUEST && answer.body().bytes().is_some_and(|body| breaks_its_policy(&body))
-    {
-        let denied = s3_error!(AccessDenied, "Invalid according to Policy: Policy Condition failed");
-        return denied.to_http_response().unwrap_or(answer);
+    if !matches!(answer.status(), StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) {
+        return answer;
     }
-    answer
+    let Some(body) = answer.body().bytes() else { return answer };
+    let has = |text: &str| body.windows(text.len()).any(|window| window == text.as_bytes());
+    let error = if has("<Code>InvalidPolicyDocument</Code>") && has("<Message>Policy condition ") {
+        s3_error!(AccessDenied, "Invalid according to Policy: Policy Condition failed")
+    } else if has("<Message>Signature Version 2 is disabled") {
+        sigv2::not_supported()
+    } else {
+        return answer;
+    };
+    error.to_http_response().unwrap_or(answer)
 }
 
 /// The framework's limits. What it buffers is bounded here: XML, form fields, one signed chunk.

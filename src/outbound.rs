@@ -22,7 +22,33 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 /// What the environment said at the start.
-static PROXIES: LazyLock<Matcher> = LazyLock::new(Matcher::from_env);
+static PROXIES: LazyLock<Proxies> = LazyLock::new(|| Proxies::told_by(|name| std::env::var(name).ok()));
+
+/// Before which servers the proxy stands.
+struct Proxies {
+    matcher: Matcher,
+    /// the variable that names it, where it cannot be read: what it stands before is then not reached at all
+    unreadable: Option<&'static str>,
+}
+
+impl Proxies {
+    fn told_by(environment: impl Fn(&str) -> Option<String>) -> Self {
+        let of = |names: &[&'static str]| {
+            names.iter().find_map(|name| Some((*name, environment(name).filter(|text| !text.is_empty())?)))
+        };
+        let (name, proxy) = of(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]).unzip();
+        let (_, left_out) = of(&["NO_PROXY", "no_proxy"]).unzip();
+        let matching = |proxy| Matcher::builder().https(proxy).no(left_out.clone().unwrap_or_default()).build();
+        let matcher = matching(proxy.clone().unwrap_or_default());
+        let is_readable = |proxy: String| {
+            Matcher::builder().https(proxy).build().intercept(&Uri::from_static("https://server.example")).is_some()
+        };
+        if proxy.is_none_or(is_readable) {
+            return Self { matcher, unreadable: None };
+        }
+        Self { matcher: matching("http://proxy.invalid".to_owned()), unreadable: name }
+    }
+}
 
 /// Any error of a connection.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -84,20 +110,25 @@ pub(crate) async fn tunnelled(host: &str, port: u16) -> Option<io::Result<TcpStr
     Some(connected.map(TokioIo::into_inner))
 }
 
-/// The proxy cannot be used.
+/// The proxy cannot be used. Its address may hold a password and is not told.
 #[derive(Debug, thiserror::Error)]
-#[error("the proxy in the environment must be an http:// address: a {0}:// one is not served")]
-struct UnusableProxy(String);
+enum UnusableProxy {
+    #[error("the proxy in the environment must be an http:// address: a {0}:// one is not served")]
+    Kind(String),
+    #[error("the proxy in the environment must be an http:// address: {0} cannot be read")]
+    Unreadable(&'static str),
+}
 
-fn proxy_of(proxies: &Matcher, server: &Uri) -> Option<Result<Intercept, UnusableProxy>> {
+fn proxy_of(proxies: &Proxies, server: &Uri) -> Option<Result<Intercept, UnusableProxy>> {
     if server.scheme() != Some(&Scheme::HTTPS) || server.host().is_some_and(is_loopback) {
         return None;
     }
-    let proxy = proxies.intercept(server)?;
-    match proxy.uri().scheme_str() {
-        Some("http") => Some(Ok(proxy)),
-        other => Some(Err(UnusableProxy(other.unwrap_or_default().to_owned()))),
-    }
+    let proxy = proxies.matcher.intercept(server)?;
+    Some(match (proxies.unreadable, proxy.uri().scheme_str()) {
+        (Some(name), _) => Err(UnusableProxy::Unreadable(name)),
+        (None, Some("http")) => Ok(proxy),
+        (None, other) => Err(UnusableProxy::Kind(other.unwrap_or_default().to_owned())),
+    })
 }
 
 fn tunnel<C>(proxy: &Intercept, direct: C) -> Tunnel<C> {
@@ -155,8 +186,13 @@ mod tests {
         }
     }
 
-    fn proxies(proxy: &str) -> Matcher {
-        Matcher::builder().https(proxy.to_owned()).no("kms.internal, 10.0.0.0/8".to_owned()).build()
+    fn proxies(proxy: &str) -> Proxies {
+        Proxies::told_by(|name| match name {
+            "https_proxy" => Some(proxy.to_owned()),
+            "ALL_PROXY" => Some("http://another:1".to_owned()),
+            "NO_PROXY" => Some("kms.internal, 10.0.0.0/8".to_owned()),
+            _ => None,
+        })
     }
 
     #[test]
@@ -177,6 +213,23 @@ mod tests {
         ] {
             assert!(of(direct).is_none(), "{direct}");
         }
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_read_is_not_passed_over() {
+        for unreadable in ["http://user:password@[proxy", "http://user:password@ proxy:1", "http:///"] {
+            let found = proxies(unreadable);
+            let of = |server: &str| proxy_of(&found, &server.parse().unwrap());
+            let refusal = of("https://store.example").unwrap().unwrap_err().to_string();
+            assert!(refusal.contains("https_proxy") && !refusal.contains("password"), "{refusal}");
+            assert!(of("https://kms.internal").is_none() && of("http://store.example").is_none());
+        }
+        assert!(
+            proxy_of(&proxies(""), &"https://store.example".parse().unwrap()).unwrap().is_ok(),
+            "the other variable's"
+        );
+        let nothing = Proxies::told_by(|_| None);
+        assert!(proxy_of(&nothing, &"https://store.example".parse().unwrap()).is_none());
     }
 
     #[test]

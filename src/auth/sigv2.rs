@@ -36,7 +36,8 @@ pub(super) fn refusal<B>(request: &Request<B>, allow_presigned: bool, now: Syste
     None
 }
 
-fn not_supported() -> S3Error {
+/// Says how clients are switched over.
+pub(super) fn not_supported() -> S3Error {
     s3_error!(
         InvalidRequest,
         "The authorization mechanism you have provided (Signature Version 2) is not supported. Please use \

@@ -77,6 +77,14 @@ pub enum BackendError {
         /// the stored length
         stored_bytes: u64,
     },
+    /// the store refuses the request, with an error code of S3's or its own and an HTTP status of 400 to 499
+    #[error("the store refuses it: {status} {code}")]
+    Refused {
+        /// letters and digits, at most 64
+        code: String,
+        /// the status
+        status: http::StatusCode,
+    },
     /// an argument the store cannot take
     #[error("invalid argument: {0}")]
     InvalidArgument(String),

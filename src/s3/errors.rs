@@ -44,6 +44,7 @@ pub(crate) fn backend(error: BackendError) -> S3Error {
         BackendError::Denied => s3_error!(AccessDenied),
         BackendError::NotModified { etag, last_modified } => not_modified(&etag, last_modified),
         BackendError::RangeNotSatisfiable { .. } => s3_error!(InvalidRange),
+        BackendError::Refused { code, status } => refused(&code, status),
         BackendError::InvalidArgument(what) => s3_error!(InvalidArgument, "{what}"),
         BackendError::NotImplemented(what) => {
             s3_error!(NotImplemented, "The storage behind this gateway cannot do this: {what}.")
@@ -58,6 +59,14 @@ pub(crate) fn backend(error: BackendError) -> S3Error {
             s3_error!(ServiceUnavailable, "The storage behind this gateway failed; please try again.")
         }
     }
+}
+
+/// The store's own verdict; what it said besides would tell of names behind the gateway.
+fn refused(code: &str, status: http::StatusCode) -> S3Error {
+    let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::InvalidRequest);
+    let mut error = S3Error::with_message(code, "The storage behind this gateway refuses the request.");
+    error.set_status_code(status);
+    error
 }
 
 /// What a body that ended in an error means to the client: the verdict of whoever ended it, else an incomplete body.
@@ -157,4 +166,18 @@ fn delete_marker_headers(version: &str) -> HeaderMap {
         headers.insert(HeaderName::from_static("x-amz-version-id"), value);
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_the_stores_own_is_shown_by_code_and_status_alone() {
+        for (code, status) in [("AccessControlListNotSupported", 400), ("QuotaExceeded", 403), ("SlowDown", 429)] {
+            let status = http::StatusCode::from_u16(status).unwrap();
+            let error = backend(BackendError::Refused { code: code.to_owned(), status });
+            assert_eq!((error.code().as_str(), error.status_code()), (code, Some(status)));
+        }
+    }
 }

@@ -51,6 +51,22 @@ fn a_form_that_someone_else_signed_is_refused() {
     gateway.has_no("/bucket/photo");
 }
 
+/// What boto3's `generate_presigned_post` makes unless it is told otherwise.
+#[test]
+fn a_form_signed_with_the_old_version_tells_the_setting_that_helps() {
+    let gateway = Gateway::with_bucket();
+    let policy = BASE64.encode(r#"{"expiration": "2099-01-01T00:00:00Z", "conditions": [{"bucket": "bucket"}]}"#);
+    let fields = [
+        ("AWSAccessKeyId", gateway.credentials().access_key.clone()),
+        ("policy", policy),
+        ("signature", "c2lnbmF0dXJlIG9mIHZlcnNpb24=".to_owned()),
+    ];
+    let refused = Form::new("photo").file(b"plain").send_by(&gateway, &fields);
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("signature_version") && refused.text().contains("s3v4"), "{}", refused.text());
+    gateway.has_no("/bucket/photo");
+}
+
 #[test]
 fn a_form_whose_policy_has_ended_is_refused() {
     let gateway = Gateway::with_bucket();

@@ -167,7 +167,9 @@ def pods_roll_for_what_counts_after_a_restart_only():
         values = {"rollOnConfigChange": True, "existingSecret": "sealgate-secret", "config": config}
         return pod(render(values))["metadata"]["annotations"]["checksum/config"]
     before = checksum({})
-    assert before == checksum({"crypto": {"snapshot_file": "/tmp/keys"}, "auth": {"allow_sigv2_presigned": True}})
+    assert before == checksum({"crypto": {"snapshot_file": "/tmp/keys"}})
+    assert before != checksum({"auth": {"allow_sse_c": True}})
+    assert before != checksum({"limits": {"connections_max": 9}})
     assert before != checksum({"backend": {"endpoint": "https://other"}})
     assert before != checksum({"crypto": {"mode": "local-multi-keys", "update_period": "1h"}})
     assert "checksum/config" not in pod(render({}))["metadata"]["annotations"]

@@ -189,7 +189,7 @@ seccompProfile:
 {{/* What counts after a restart only. */}}
 {{- define "sealgate.restartChecksum" -}}
 {{- $config := include "sealgate.applicationJson" . | fromJson }}
-{{- $parts := pick $config "backend" "listen" "limits" "audit" "telemetry" "cluster" }}
+{{- $parts := pick $config "backend" "listen" "limits" "auth" "audit" "telemetry" "cluster" }}
 {{- set $parts "mode" (dig "crypto" "mode" "" $config) | toJson | sha256sum }}
 {{- end }}
 

@@ -121,13 +121,20 @@ pub(super) fn cause(status: StatusCode, headers: &HeaderMap, root: Option<Elemen
         },
         "NotImplemented" => BackendError::NotImplemented("the operation or a header of it"),
         "AccessDenied" | "AllAccessDisabled" => BackendError::Denied,
-        _ if status.is_client_error() && !OURS.contains(&code) => BackendError::InvalidArgument(code.to_owned()),
+        _ if status.is_client_error() && is_code(code) && !OURS.contains(&code) => {
+            BackendError::Refused { code: code.to_owned(), status }
+        }
         _ => unavailable(AnswerError::Failed {
             status,
             code: code.to_owned(),
             store_request_id: request_id(headers).unwrap_or("(no id)").to_owned(),
         }),
     }
+}
+
+/// Whether a client may be shown it.
+fn is_code(text: &str) -> bool {
+    (1..=CODE_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The cause of an error inside an answer, which has no status of its own.
@@ -230,8 +237,8 @@ const OURS: &[&str] = &[
     "RequestTimeout",
     "XAmzContentSHA256Mismatch",
     "IncompleteBody",
-    "an error without a code",
 ];
+const CODE_BYTES_MAX: usize = 64;
 /// A list of a thousand long keys in URL encoding takes some 4 MiB.
 const XML_BYTES_MAX: usize = 16 << 20;
 const ERROR_BYTES_MAX: usize = 64 << 10;

@@ -376,7 +376,7 @@ impl Probe<'_> {
 fn refuses(outcome: Result<()>) -> Result<bool> {
     match outcome {
         Err(BackendError::PreconditionFailed | BackendError::Conflict) => Ok(true),
-        Ok(()) | Err(BackendError::NotImplemented(_) | BackendError::InvalidArgument(_)) => Ok(false),
+        Ok(()) | Err(BackendError::NotImplemented(_) | BackendError::Refused { .. }) => Ok(false),
         Err(BackendError::Unavailable(error)) if error.is::<XmlError>() => Ok(false),
         Err(error) => Err(error),
     }

@@ -269,6 +269,25 @@ async fn the_wrong_keys_are_not_the_clients_fault() {
 }
 
 #[tokio::test]
+async fn what_the_store_refuses_for_reasons_of_its_own_keeps_its_code() {
+    let got = read(|stream, _| {
+        let text = "<Error><Code>QuotaExceeded</Code><Message>of the bucket t1-photos</Message></Error>";
+        say(stream, &format!("HTTP/1.1 403 No\r\nContent-Length: {}\r\n\r\n{text}", text.len()));
+        listen_on(stream);
+    })
+    .await;
+    let Err(BackendError::Refused { code, status }) = got else { panic!("{got:?}") };
+    assert_eq!((code.as_str(), status.as_u16()), ("QuotaExceeded", 403));
+    let got = read(|stream, _| {
+        let text = "<Error><Code>no code, t1-photos</Code></Error>";
+        say(stream, &format!("HTTP/1.1 403 No\r\nContent-Length: {}\r\n\r\n{text}", text.len()));
+        listen_on(stream);
+    })
+    .await;
+    assert!(matches!(got, Err(BackendError::Unavailable(_))), "{got:?}");
+}
+
+#[tokio::test]
 async fn an_error_tells_what_the_store_calls_the_request() {
     let got = read(|stream, _| {
         say(stream, "HTTP/1.1 500 Oh\r\nx-amz-request-id: STORE-7\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
