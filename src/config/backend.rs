@@ -123,6 +123,9 @@ pub(super) struct RawFeatures {
     /// It holds to `If-Match` of `DeleteObject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     conditional_deletes: Option<bool>,
+    /// It takes the entity tags of these in quotes; without it they are sent without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quoted_tags: Option<bool>,
     /// Entity tags of multipart objects end in the count of parts; without it multipart uploads are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     part_counts: Option<bool>,
@@ -359,6 +362,7 @@ fn features(raw: Option<&RawFeatures>) -> KnownFeatures {
         conditional_completes: raw.conditional_completes,
         conditional_copies: raw.conditional_copies,
         conditional_deletes: raw.conditional_deletes,
+        quoted_tags: raw.quoted_tags,
         part_counts: raw.part_counts,
         part_copies: raw.part_copies,
         settings: raw.settings,

@@ -7,7 +7,7 @@ use http::Method;
 use super::answer::{self, About, broken};
 use super::call::{Call, encode};
 use super::features::require;
-use super::headers::{tags_text, unquoted, with_metadata, with_read_conditions, with_write_conditions};
+use super::headers::{tags_text, unquoted, with_metadata, with_read_conditions};
 use super::outgoing::Outgoing;
 use super::xml::Element;
 use super::{S3Store, part_call};
@@ -32,7 +32,7 @@ impl S3Store {
             }
         };
         let call = of_the_source(call, &source_conditions)?;
-        let call = with_write_conditions(call, &conditions)?;
+        let call = self.with_conditions(call, &conditions)?;
         let response = self.ok(&call, &Outgoing::empty(), COPY).await.map_err(of_source)?;
         let version_id = answer::version(response.headers());
         let document = answer::xml(response, self.idle(), COPY).await.map_err(of_source)?;

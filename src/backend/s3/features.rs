@@ -12,6 +12,7 @@ use http::Method;
 
 use super::answer::{About, AnswerError};
 use super::call::Call;
+use super::headers::with_write_conditions;
 use super::outgoing::{Outgoing, Trailer};
 use super::xml::{Document, XmlError};
 use super::{S3Store, xml_body};
@@ -83,6 +84,8 @@ features! {
     conditional_copies: "conditions of CopyObject: such requests are refused",
     /// to `If-Match` of `DeleteObject`
     conditional_deletes: "conditions of DeleteObject: such requests are refused",
+    /// takes the entity tags of these in quotes, as HTTP writes them
+    quoted_tags: "entity tags in quotes in conditions of writes: they are sent without",
     /// the entity tag of a multipart object ends in its count of parts
     part_counts: "counts of parts in entity tags: multipart uploads are refused",
     /// copies parts of an upload from objects
@@ -129,6 +132,11 @@ pub(super) fn require(is_there: bool, conditions: &WriteConditions) -> Result<()
 }
 
 impl S3Store {
+    /// Puts the conditions of a write on a call.
+    pub(super) fn with_conditions(&self, call: Call, conditions: &WriteConditions) -> Result<Call> {
+        with_write_conditions(call, conditions, self.features.features().quoted_tags)
+    }
+
     /// Refuses to write a lock that the store would not keep.
     pub(super) fn require_lock(&self, metadata: &Metadata) -> Result<()> {
         if metadata.lock == Lock::default() || self.features.features().object_lock { Ok(()) } else { Err(NO_LOCK) }
@@ -190,7 +198,8 @@ macro_rules! known_or {
 
 impl Probe<'_> {
     async fn run(&self, known: KnownFeatures) -> Result<Features> {
-        self.put(WriteConditions::default()).await?;
+        let etag = self.written(WriteConditions::default()).await?;
+        let quoted_tags = known_or!(known.quoted_tags, self.takes_quotes(etag).await?);
         let settings = known_or!(known.settings, self.tells_settings().await?);
         let found = Features {
             conditional_puts: known_or!(
@@ -203,6 +212,7 @@ impl Probe<'_> {
                 refuses(self.upload(if_absent()).await.map(drop))?
             ),
             conditional_deletes: known_or!(known.conditional_deletes, refuses(self.deleted_if_other().await)?),
+            quoted_tags,
             part_counts: known_or!(known.part_counts, self.counts_parts().await?),
             part_copies: known_or!(known.part_copies, self.copies_parts().await?),
             settings,
@@ -213,6 +223,12 @@ impl Probe<'_> {
             expect_continue: known_or!(known.expect_continue, self.answers_expect().await?),
         };
         Ok(found)
+    }
+
+    /// A store may compare the quotes with the rest: no object then ever matches.
+    async fn takes_quotes(&self, etag: StoredETag) -> Result<bool> {
+        let if_same = WriteConditions { if_match: Some(ETagMatch::Is(etag)), if_none_match: None };
+        refuses(self.put(if_same).await).map(|refuses| !refuses)
     }
 
     async fn deleted_if_other(&self) -> Result<()> {
@@ -308,6 +324,11 @@ impl Probe<'_> {
     }
 
     async fn put(&self, conditions: WriteConditions) -> Result<()> {
+        self.written(conditions).await.map(drop)
+    }
+
+    /// Stores the object. Answers with its entity tag.
+    async fn written(&self, conditions: WriteConditions) -> Result<StoredETag> {
         let request = PutRequest {
             bucket: self.bucket.clone(),
             key: self.key.clone(),
@@ -315,7 +336,7 @@ impl Probe<'_> {
             tags: Tags::new(),
             conditions,
         };
-        self.store.object_put(request, byte()).await.map(drop)
+        self.store.object_put(request, byte()).await.map(|written| written.etag)
     }
 
     async fn copy(&self, conditions: WriteConditions) -> Result<()> {

@@ -130,11 +130,15 @@ pub(super) fn tags_text(tags: &Tags) -> String {
     text
 }
 
-/// Puts the conditions of a write on a call.
-pub(super) fn with_write_conditions(call: Call, conditions: &WriteConditions) -> Result<Call> {
+/// Puts the conditions of a write on a call; entity tags are in quotes, as HTTP wants them, or not.
+pub(super) fn with_write_conditions(call: Call, conditions: &WriteConditions, in_quotes: bool) -> Result<Call> {
     let WriteConditions { if_match, if_none_match } = conditions;
-    call.maybe_header("if-match", matching(if_match.as_ref()).as_deref())?
-        .maybe_header("if-none-match", matching(if_none_match.as_ref()).as_deref())
+    let written = |wanted: Option<&ETagMatch>| match wanted {
+        Some(ETagMatch::Is(etag)) if !in_quotes => Some(etag.as_str().to_owned()),
+        wanted => matching(wanted),
+    };
+    call.maybe_header("if-match", written(if_match.as_ref()).as_deref())?
+        .maybe_header("if-none-match", written(if_none_match.as_ref()).as_deref())
 }
 
 /// Puts the conditions of a read on a call; their names get `prefix`.

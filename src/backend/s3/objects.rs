@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use super::answer::{self, About, AnswerError, content_length, embedded, unavailable};
 use super::call::Call;
 use super::features::require;
-use super::headers::{info, text, unquoted, with_metadata, with_read_conditions, with_tags, with_write_conditions};
+use super::headers::{info, text, unquoted, with_metadata, with_read_conditions, with_tags};
 use super::outgoing::Outgoing;
 use super::xml::{Element, Writer};
 use super::{HELD_BYTES_MAX, LATE_BYTES_MAX, S3Store, object_call, with_md5, xml_body};
@@ -34,7 +34,7 @@ impl S3Store {
         let call = with_metadata(Call::object(Method::PUT, &bucket, &key), &metadata)?;
         // S3 wants a checksum beside a lock
         let call = if metadata.lock == Lock::default() { call } else { with_md5(call, &body)? };
-        let call = with_write_conditions(with_tags(call, &tags)?, &conditions)?;
+        let call = self.with_conditions(with_tags(call, &tags)?, &conditions)?;
         // A second one could meet the first one's object.
         let is_conditional = conditions.if_match.is_some() || conditions.if_none_match.is_some();
         let call = if is_conditional { call.once() } else { call };
@@ -117,7 +117,7 @@ impl S3Store {
         let conditions = WriteConditions { if_match, if_none_match: None };
         require(self.features.features().conditional_deletes, &conditions)?;
         let call = with_governance(object_call(Method::DELETE, object), governance)?;
-        let call = with_write_conditions(call, &conditions)?;
+        let call = self.with_conditions(call, &conditions)?;
         let call = if conditions.if_match.is_some() { call.once() } else { call };
         match self.ok(&call, &Outgoing::empty(), OBJECT).await {
             Ok(response) => Ok(Deleted {

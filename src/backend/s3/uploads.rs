@@ -5,7 +5,7 @@ use http::Method;
 use super::answer::{self, About, AnswerError, broken, unavailable};
 use super::call::Call;
 use super::features::require;
-use super::headers::{unquoted, with_metadata, with_tags, with_write_conditions};
+use super::headers::{unquoted, with_metadata, with_tags};
 use super::lists::{Names, common_prefixes, page_of};
 use super::objects::etag;
 use super::outgoing::{Outgoing, Trailer};
@@ -73,7 +73,7 @@ impl S3Store {
                 });
             }
         });
-        let call = with_write_conditions(upload_call(Method::POST, &upload).once().long(), &conditions)?;
+        let call = self.with_conditions(upload_call(Method::POST, &upload).once().long(), &conditions)?;
         let response = match self.ok(&call, &xml_body(document), UPLOAD).await {
             Err(error) => return Err(self.unmet(error, &upload.bucket, &upload.key, &conditions).await),
             Ok(response) => response,

@@ -87,8 +87,8 @@ async fn what_a_store_only_pretends_is_refused_without_a_request() {
     let agreeable = Agreeable::new(KnownFeatures::default()).await;
     let store = &agreeable.store;
     store.learn(&BucketName::new("scratch")).await.unwrap();
-    // what it answers to a copy looks like one
-    assert_eq!(store.features.features(), Features { part_copies: true, ..NOTHING });
+    // what it answers to a copy looks like one, and it refuses no quotes
+    assert_eq!(store.features.features(), Features { part_copies: true, quoted_tags: true, ..NOTHING });
     let before = agreeable.requests();
     let object = ObjectRef { bucket: BucketName::new("b"), key: "k".to_owned(), version_id: None };
     let copy = CopyRequest {
