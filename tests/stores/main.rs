@@ -16,6 +16,7 @@ mod support;
 
 mod checksummed;
 mod clients;
+mod conditions;
 mod counted;
 mod credentials;
 mod customer_keys;
