@@ -148,6 +148,7 @@ fn requested(scope: &Scope<'_>, input: &CreateBucketInput) -> S3Result<NewBucket
     Ok(NewBucket { object_lock: input.object_lock_enabled_for_bucket == Some(true), acl, ownership })
 }
 
+/// The tags that the new bucket shall have.
 fn requested_tags(input: &CreateBucketInput) -> S3Result<Tags> {
     let Some(configuration) = &input.create_bucket_configuration else { return Ok(Tags::new()) };
     if configuration.bucket.is_some() || configuration.location.is_some() {

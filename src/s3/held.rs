@@ -144,8 +144,8 @@ impl Held {
     }
 }
 
-/// What is worth reading to its end rather than give up the connection: some segments.
-const SHORT_BYTES_MAX: u64 = 256 << 10;
+/// What is worth reading to its end rather than give up the connection: what a guess of a range asks for too much.
+const SHORT_BYTES_MAX: u64 = 512 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -308,6 +308,27 @@ fn a_whole_object_in_parts_and_a_part_of_it_are_few_requests() {
     assert_eq!(lines.len(), 2, "{lines:?}");
 }
 
+/// Their segments are of 256 KiB, those of the others here of 64.
+#[test]
+fn a_range_in_parts_of_130_mib_is_two_requests_at_first_and_then_one() {
+    if !takes_parts() {
+        return;
+    }
+    let (prefix, content) = (own_prefix(), Content::new(4, 140_000_000));
+    let writer = replica(&prefix);
+    writer.call(Request::new("PUT", "/bucket")).succeeds();
+    content.clone().write_to(&writer.work().join("up"));
+    let in_parts = ["--s3-upload-cutoff", "8M", "--s3-chunk-size", "130M"];
+    writer.rclone(&[&["copyto", "up", "gate:bucket/key"], &in_parts[..]].concat()).succeeds();
+    let body = content.to_vec();
+    for first in [1_000, 70_000_000, 136_300_000, 139_000_000] {
+        let (gateway, seen) = counting(&prefix);
+        let last = first + 99_999;
+        assert_eq!(requests_of_range(&gateway, &seen, &body, first, last), 2, "{first}");
+        assert_eq!(requests_of_range(&gateway, &seen, &body, first, last), 1, "{first}");
+    }
+}
+
 #[test]
 fn the_gateway_that_completed_an_upload_knows_its_parts() {
     if !takes_parts() {

@@ -235,6 +235,9 @@ const OURS: &[&str] = &[
     "RequestTimeTooSkewed",
     "AuthorizationHeaderMalformed",
     "RequestTimeout",
+    "NotSignedUp",
+    "AccountProblem",
+    "UserSuspended",
     "XAmzContentSHA256Mismatch",
     "IncompleteBody",
 ];

@@ -260,30 +260,14 @@ async fn an_object_with_a_customers_key_is_read_with_it_alone() {
         assert_eq!(code(open.get("key", Some("bytes=0-9"), customer).await), refusal);
         assert_eq!(code(open.head("key", customer).await), refusal);
         assert_eq!(code(open.copy(("key", customer), (BUCKET, "copy"), None).await), refusal);
-        let attributes = GetObjectAttributesInput {
-            bucket: BUCKET.to_owned(),
-            key: "key".to_owned(),
-            object_attributes: vec![ObjectAttributes::from_static(ObjectAttributes::OBJECT_SIZE)],
-            ..attributes_input()
-        };
+        let attributes = GetObjectAttributesInput::builder()
+            .bucket(BUCKET.to_owned())
+            .key("key".to_owned())
+            .object_attributes(vec![ObjectAttributes::from_static(ObjectAttributes::OBJECT_SIZE)])
+            .build()
+            .unwrap();
         let attributes = with_key!(attributes, customer);
         assert_eq!(code(open.gateway.get_object_attributes(request(attributes)).await), refusal);
-    }
-}
-
-fn attributes_input() -> GetObjectAttributesInput {
-    GetObjectAttributesInput {
-        bucket: String::new(),
-        expected_bucket_owner: None,
-        key: String::new(),
-        max_parts: None,
-        object_attributes: Vec::new(),
-        part_number_marker: None,
-        request_payer: None,
-        sse_customer_algorithm: None,
-        sse_customer_key: None,
-        sse_customer_key_md5: None,
-        version_id: None,
     }
 }
 

@@ -8,7 +8,7 @@
 //! | nothing, and the range begins in the first 5 GiB or is a suffix | the range, with as much around it that it is there whatever the object is; then, of one in parts, its end |
 //! | nothing, and the range begins behind them | the end; then the range |
 //!
-//! One more is needed where the guess missed: in parts of 128 MiB and more; and one goes along where the record does not have
+//! One more is needed where the guess missed: in parts of 256 MiB and more; and one goes along where the record does not have
 //! the stream header of the part that the range begins in. What an answer brought is not asked for again: it waits while the
 //! record is read, and the record is in the first answer itself if that is short and reaches to the end.
 

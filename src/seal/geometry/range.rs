@@ -134,8 +134,8 @@ impl PlainRangeSpec {
     }
 
     /// What to ask of the backend when not even the kind of object is known: it holds the range of a single object, and
-    /// that of a multipart one whose parts have segments of at most 128 KiB, which are parts of less than 128 MiB. That is
-    /// more by up to 300 KiB and 3 in a thousand of the offset. There is none for a range that begins behind 5 GiB, where no
+    /// that of a multipart one whose parts have segments of at most 256 KiB, which are parts of less than 256 MiB. That is
+    /// more by up to 600 KiB and 3 in a thousand of the offset. There is none for a range that begins behind 5 GiB, where no
     /// object of S3's is a single one.
     #[must_use]
     pub fn any_stored(self) -> Option<StoredRangeSpec> {
@@ -232,6 +232,6 @@ const ROOM_BYTES: u64 = SEGMENT_BYTES - TAG_BYTES;
 /// S3's least plaintext of a part that is not the last.
 const PART_PLAIN_BYTES_MIN: u64 = STORED_PART_BYTES_MIN - PART_OVERHEAD_BYTES;
 /// The largest segment that is reckoned with where nothing is known.
-const GUESSED_SEGMENT_BYTES: u64 = 2 * SEGMENT_BYTES;
+const GUESSED_SEGMENT_BYTES: u64 = 4 * SEGMENT_BYTES;
 /// The longest single object that S3 takes.
 const GUESSED_BELOW: u64 = 5 << 30;

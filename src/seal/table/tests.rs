@@ -125,7 +125,7 @@ fn given(guess: StoredRangeSpec, stored_bytes: u64) -> (u64, u64) {
 proptest! {
     #[test]
     fn a_guess_holds_the_range_whatever_the_object_is(
-        part in (5_u64 << 20)..(120 << 20),
+        part in (5_u64 << 20)..(250 << 20),
         parts in 1..30_u32,
         last in 1..(30_u64 << 20),
         at in any::<proptest::sample::Index>(),
@@ -152,7 +152,7 @@ proptest! {
             let (from, to) = given(guess, single);
             prop_assert!(from <= wanted.stored_first && wanted.stored_first + wanted.stored_bytes - 1 <= to, "{spec:?}");
             let surplus = to - from + 1 - wanted.stored_bytes.min(to - from + 1);
-            prop_assert!(surplus <= 400_000 + (first + bytes) / 300, "{spec:?}: {surplus}");
+            prop_assert!(surplus <= 700_000 + (first + bytes) / 300, "{spec:?}: {surplus}");
         }
     }
 }
