@@ -32,7 +32,7 @@ fn has_kept_no_key(gateway: &Gateway) {
 #[test]
 fn objects_of_all_sizes_open_with_their_key_alone() {
     let gateway = with_bucket();
-    for bytes in [0, 1, 65_537, 3_000_000, 20_000_000] {
+    for bytes in [0, 65_537, 20_000_000] {
         goes_up_and_comes_back(&gateway, bytes);
     }
     has_kept_no_key(&gateway);
@@ -43,7 +43,7 @@ fn plaintext_and_key_do_not_lie_on_the_disk() {
     let gateway = with_bucket();
     fs::write(gateway.work().join("key"), KEY).unwrap();
     let given = ["--sse-c", "AES256", "--sse-c-key", "fileb://key"];
-    for bytes in [5_000, 3 << 20, 12 << 20] {
+    for bytes in [5_000, 12 << 20] {
         let half = Content::new(7, bytes / 2).to_vec();
         fs::write(gateway.work().join("up"), [NEEDLE, &half, NEEDLE, &half, NEEDLE].concat()).unwrap();
         gateway.aws([&["s3", "cp", "--no-progress", "up", "s3://bucket/key"], &given[..]].concat()).succeeds();

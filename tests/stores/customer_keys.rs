@@ -18,7 +18,7 @@ fn with_bucket() -> Gateway {
 fn objects_of_all_sizes_open_with_their_key_alone() {
     let gateway = with_bucket();
     let most = if takes_parts() { 20_000_000 } else { 700_000 };
-    for bytes in [0, 1, 65_537, 3_000_000, 20_000_000].into_iter().filter(|bytes| *bytes <= most) {
+    for bytes in [1, 3_000_000, 20_000_000].into_iter().filter(|bytes| *bytes <= most) {
         goes_up_and_comes_back(&gateway, bytes);
     }
 }
