@@ -3,10 +3,10 @@ use futures::TryStreamExt as _;
 use s3s::S3 as _;
 use s3s::S3Response;
 use s3s::dto::{
-    AbortMultipartUploadInput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedMultipartUpload,
-    CompletedPart, CopyObjectInput, CopyObjectOutput, CopySource, CreateMultipartUploadInput, ETag,
-    GetObjectAttributesInput, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective,
-    ObjectAttributes, PutObjectInput, PutObjectOutput, Range, UploadPartCopyInput, UploadPartInput, UploadPartOutput,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedMultipartUpload, CompletedPart,
+    CopyObjectInput, CopyObjectOutput, CopySource, CreateMultipartUploadInput, ETag, GetObjectAttributesInput,
+    GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective, ObjectAttributes,
+    PutObjectInput, PutObjectOutput, Range, UploadPartCopyInput, UploadPartInput, UploadPartOutput,
 };
 
 use super::*;
@@ -354,18 +354,18 @@ async fn a_part_with_another_key_than_its_upload_is_refused() {
     for customer in [None, Some(ONE)] {
         let again = open.complete(upload, std::slice::from_ref(&part), customer).await.unwrap();
         assert_eq!(again.e_tag, completed.e_tag);
+        for answer in [&again, &completed] {
+            assert!(answer.server_side_encryption.is_none() && answer.ssekms_key_id.is_none());
+        }
     }
     assert_eq!(open.get("key", None, Some(ONE)).await.unwrap(), b"plain");
 
     let upload_id = open.create("plain", None).await.unwrap();
     assert_eq!(code(open.part(("plain", &upload_id), 1, b"plain", Some(ONE)).await), "InvalidRequest");
-    let abort = AbortMultipartUploadInput {
-        bucket: BUCKET.to_owned(),
-        key: "plain".to_owned(),
-        upload_id,
-        ..AbortMultipartUploadInput::default()
-    };
-    open.gateway.abort_multipart_upload(request(abort)).await.unwrap();
+    let part = open.part(("plain", &upload_id), 1, b"plain", None).await.unwrap().output.e_tag.unwrap();
+    let completed = open.complete(("plain", &upload_id), &[part], None).await.unwrap();
+    assert_eq!(completed.server_side_encryption.unwrap().as_str(), "aws:kms");
+    assert!(completed.ssekms_key_id.is_some());
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::s3::checksum::{Algorithm, Kept, declared_checksums, show_checksums};
 use crate::s3::customer_key::customer_key;
 use crate::s3::gateway::Gateway;
 use crate::s3::scope::{Name, Scope};
-use crate::s3::{errors, etag, parts as completed_parts, versions};
+use crate::s3::{errors, etag, metadata, parts as completed_parts, versions};
 use crate::seal::{Kind, StreamHeader};
 
 pub(crate) async fn complete_multipart_upload(
@@ -107,8 +107,11 @@ impl Answer {
             location: self.location,
             e_tag: Some(etag::shown(&finished.etag)),
             version_id: versions::made(finished.version_id),
-            server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
-            ssekms_key_id: Some(finished.key_id),
+            server_side_encryption: finished
+                .key_id
+                .is_some()
+                .then(|| ServerSideEncryption::from_static(ServerSideEncryption::AWS_KMS)),
+            ssekms_key_id: finished.key_id,
             ..CompleteMultipartUploadOutput::default()
         };
         if let Some(kept) = kept {
@@ -136,7 +139,8 @@ async fn repeated(
     if completed.attributes.upload.as_deref() != Some(staging.id()) {
         return None;
     }
-    let key_id = opened.envelope.key_id().to_string();
+    let has_customer_key = info.metadata.user.contains_key(metadata::CUSTOMER_KEY);
+    let key_id = (!has_customer_key).then(|| opened.envelope.key_id().to_string());
     let finished = Finished { etag: info.etag, version_id: info.version_id, key_id };
     Some(S3Response::new(answer.give(finished, completed.attributes.checksum.clone())))
 }

@@ -41,8 +41,8 @@ pub(super) struct Finish {
 pub(super) struct Finished {
     pub(super) etag: StoredETag,
     pub(super) version_id: Option<VersionId>,
-    /// hex
-    pub(super) key_id: String,
+    /// hex; none where the parts came with a customer's key
+    pub(super) key_id: Option<String>,
 }
 
 pub(super) async fn finish(work: Finish) -> S3Result<Finished> {
@@ -66,7 +66,7 @@ pub(super) async fn finish(work: Finish) -> S3Result<Finished> {
     if let Err(error) = upload.staging.clear().await {
         tracing::warn!(%error, "staged parts of a completed upload stay for the sweeper");
     }
-    Ok(Finished { etag: written.etag, version_id: written.version_id, key_id: upload.envelope.key_id().to_string() })
+    Ok(Finished { etag: written.etag, version_id: written.version_id, key_id: upload.shown_key_id() })
 }
 
 fn table(parts: &[Part]) -> Result<PartTable, SealError> {

@@ -112,6 +112,11 @@ impl OpenUpload {
     pub(crate) fn joined_secret(&self, name: &Name) -> S3Result<Option<ObjectSecret>> {
         customer_key::part_secret(name, &self.secret, self.customer_key)
     }
+
+    /// The tenant's key as the answer to Complete shows it, hex; none where the parts came with a customer's key.
+    pub(super) fn shown_key_id(&self) -> Option<String> {
+        self.customer_key.is_none().then(|| self.envelope.key_id().to_string())
+    }
 }
 
 /// What this replica remembers of open uploads, by their id in the staging bucket: the records, and the stream headers of
