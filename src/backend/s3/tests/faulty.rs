@@ -257,12 +257,16 @@ async fn a_call_that_cannot_be_repeated_is_made_once() {
     assert_eq!(faulty.attempts(), 4);
 }
 
+/// Answers with status 403 and this document.
+fn refuse(stream: &mut TcpStream, text: &str) {
+    say(stream, &format!("HTTP/1.1 403 No\r\nContent-Length: {}\r\n\r\n{text}", text.len()));
+    listen_on(stream);
+}
+
 #[tokio::test]
 async fn the_wrong_keys_are_not_the_clients_fault() {
     let got = read(|stream, _| {
-        let text = "<Error><Code>InvalidAccessKeyId</Code><Message>your key AKIA</Message></Error>";
-        say(stream, &format!("HTTP/1.1 403 No\r\nContent-Length: {}\r\n\r\n{text}", text.len()));
-        listen_on(stream);
+        refuse(stream, "<Error><Code>InvalidAccessKeyId</Code><Message>your key AKIA</Message></Error>");
     })
     .await;
     assert!(matches!(got, Err(BackendError::Unavailable(_))), "{got:?}");
@@ -271,17 +275,13 @@ async fn the_wrong_keys_are_not_the_clients_fault() {
 #[tokio::test]
 async fn what_the_store_refuses_for_reasons_of_its_own_keeps_its_code() {
     let got = read(|stream, _| {
-        let text = "<Error><Code>QuotaExceeded</Code><Message>of the bucket t1-photos</Message></Error>";
-        say(stream, &format!("HTTP/1.1 403 No\r\nContent-Length: {}\r\n\r\n{text}", text.len()));
-        listen_on(stream);
+        refuse(stream, "<Error><Code>QuotaExceeded</Code><Message>of the bucket t1-photos</Message></Error>");
     })
     .await;
     let Err(BackendError::Refused { code, status }) = got else { panic!("{got:?}") };
     assert_eq!((code.as_str(), status.as_u16()), ("QuotaExceeded", 403));
     let got = read(|stream, _| {
-        let text = "<Error><Code>no code, t1-photos</Code></Error>";
-        say(stream, &format!("HTTP/1.1 403 No\r\nContent-Length: {}\r\n\r\n{text}", text.len()));
-        listen_on(stream);
+        refuse(stream, "<Error><Code>no code, t1-photos</Code></Error>");
     })
     .await;
     assert!(matches!(got, Err(BackendError::Unavailable(_))), "{got:?}");
