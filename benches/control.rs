@@ -21,11 +21,12 @@ use sealgate::backend::{Backend, BucketName};
 use sealgate::config::{FilePath, Paths, load};
 use sealgate::keys::Keys;
 use sealgate::keys::access::LiveAccessKeys;
+use sealgate::keys::cluster::LiveClusterKeys;
 use sealgate::keys::ring::build::RingBuilder;
 use sealgate::keys::ring::{KeyRing, SourceKind, TenantKeys};
 use sealgate::kmip::{ANSWER_LIMITS, ttlv};
 use sealgate::s3::Gateway;
-use sealgate::seal::{Seed, TenantKey};
+use sealgate::seal::{ClusterKey, ClusterKeys, Seed, TenantKey};
 use sealgate::tenant::TenantId;
 use tempfile::TempDir;
 
@@ -96,7 +97,8 @@ impl Served {
         let store: Arc<dyn Backend> = Arc::new(LocalStore::open(&folder.path().join("store")).unwrap());
         let staging = BucketName::new("sealgate-staging");
         runtime.block_on(store.create_bucket(&staging)).unwrap();
-        let gateway = Gateway::new(store, Arc::new(Keys::new(KeyRing::one_key(key))), staging);
+        let cluster_keys = LiveClusterKeys::new(Arc::new(ClusterKeys::one(ClusterKey::generate().unwrap())));
+        let gateway = Gateway::new(store, Arc::new(Keys::new(KeyRing::one_key(key))), cluster_keys, staging);
         let forward = gateway.forward();
         Self { service: guard(gateway, forward, access_keys, Rules::default()), runtime, _folder: folder }
     }

@@ -31,15 +31,17 @@ use crate::config::watch::Watcher;
 use crate::config::{self, Config, Loaded, Store};
 use crate::edge::{self, RequestId, S3Handler};
 use crate::keys::calls::TRACE_PARENT;
+use crate::keys::cluster::{self, LiveClusterKeys};
 use crate::keys::first_start::{Generated, first_start};
 use crate::keys::remote::Teller;
 use crate::s3::{self, Gateway, sweep_hourly};
+use crate::seal::ClusterKeys;
 use crate::telemetry::log::RecentLines;
 use crate::telemetry::{Metrics, traces};
 use keys::LiveKeys;
 use observe::Observed;
 use operate::Operation;
-use reload::Reload;
+use reload::{Follower, Reload};
 
 /// What the command line says; the rest stands in the configuration.
 #[derive(Clone, Debug)]
@@ -70,6 +72,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let operation = Operation::prepare(&config, &loaded.effective)?;
     let backend = open_observed(&config, operation.metrics()).await?;
     let generated = config.first_start_dir().map(first_start).transpose()?;
+    let cluster_keys = LiveClusterKeys::new(cluster_keys(&config)?);
     let live = LiveKeys::start(&mut config, generated.as_ref()).await?;
     let staging = config.backend.staging_bucket.clone();
     create_staging(backend.as_ref(), &staging).await?;
@@ -86,7 +89,9 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     };
     let admin = operation.serve_admin(observed, &backend, &options.paths.secret.path)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving S3");
-    let reload = Reload::new(watcher, live.clone(), operation.followers());
+    let mut followers = operation.followers();
+    followers.push(exchanging(cluster_keys.clone()));
+    let reload = Reload::new(watcher, live.clone(), followers);
     let told = operation.ready(&live);
     greet(operation.scheme(), address, admin.address, generated.as_ref())?;
     let mut following = JoinSet::new();
@@ -97,7 +102,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     following.spawn(reload.run());
     following.spawn(live.clone().tell_of(teller(&config, &operation)));
     let rules = auth_rules(&config);
-    let gateway = Gateway::new(backend, live.keys, staging).allowing_sse_c(config.auth.allow_sse_c);
+    let gateway = Gateway::new(backend, live.keys, cluster_keys, staging).allowing_sse_c(config.auth.allow_sse_c);
     let forward = gateway.forward();
     let service = guard(gateway, forward, live.access_keys, rules);
     operation.serve(listener, service).await?;
@@ -188,6 +193,24 @@ async fn open(config: &Config, observer: Option<Arc<dyn CallObserver>>) -> anyho
             Ok(Arc::new(S3Store::observed(S3Settings::clone(settings), observer).await?))
         }
     }
+}
+
+/// The keys of the cluster: those of the configuration, else the one that a local store keeps.
+fn cluster_keys(config: &Config) -> anyhow::Result<Arc<ClusterKeys>> {
+    match (&config.cluster_keys, &config.backend.store) {
+        (Some(keys), _) => Ok(Arc::clone(keys)),
+        (None, Store::Local { path }) => Ok(Arc::new(cluster::kept(path)?)),
+        (None, Store::S3(_)) => Err(config::Problem::ClusterKeysRequired.into()),
+    }
+}
+
+/// Puts other keys of the cluster in force when the configuration has others.
+fn exchanging(live: LiveClusterKeys) -> Follower {
+    Box::new(move |config, _effective| {
+        if let Some(keys) = &config.cluster_keys {
+            live.replace(Arc::clone(keys));
+        }
+    })
 }
 
 /// Upload records and small last parts wait in a bucket of their own.

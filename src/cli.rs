@@ -35,7 +35,7 @@ pub struct Cli {
 enum Command {
     /// Serve S3 (the default command)
     Serve(serve::Serve),
-    /// Print a fresh key seed: 32 random bytes as base64
+    /// Print a fresh key seed, or a key of the cluster: 32 random bytes as base64
     Keygen(keygen::Keygen),
     /// Open a sealed object without a gateway: its stored body in a file, and its envelope
     Open(open::Open),

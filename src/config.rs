@@ -10,6 +10,7 @@
 //! reported at once, by place and without values. Periods are Go durations, sizes bytes, times RFC 3339.
 
 mod backend;
+mod cluster;
 mod crypto;
 mod duration;
 mod error;
@@ -25,6 +26,7 @@ pub mod watch;
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -35,13 +37,15 @@ use crate::keys::access::AccessKeys;
 use crate::keys::fragment::{Fragments, FragmentsError};
 use crate::keys::secret::SecretText;
 use crate::keys::settings::KeySettings;
+use crate::seal::ClusterKeys;
 use crate::telemetry::audit;
 pub use backend::{BackendSettings, Store};
+pub use cluster::Cluster;
 pub use duration::{DurationError, GoDuration};
 pub use error::{ConfigError, Problem};
 pub use operation::{Listen, Logging, TlsFiles};
 use raw::RawConfig;
-pub use sections::{Auth, Cluster, Limits};
+pub use sections::{Auth, Limits};
 pub use source::FilePath;
 
 /// What the gateway runs with.
@@ -51,6 +55,8 @@ pub struct Config {
     pub keys: KeySettings,
     /// which gateways belong together
     pub cluster: Cluster,
+    /// what they seal records of their own with; none given: a local store keeps a key of its own
+    pub cluster_keys: Option<Arc<ClusterKeys>>,
     /// another gateway is the active one
     pub is_standby: bool,
     /// the access keys; none configured: one is generated at the first start, for the tenant `default`
@@ -89,6 +95,7 @@ impl Config {
             audit: self.audit.clone(),
             logging: self.logging.clone(),
             cluster: self.cluster.clone(),
+            has_cluster_keys: self.cluster_keys.is_some(),
             mode: discriminant(&self.keys),
             has_access_keys: self.access_keys.is_some(),
         }
@@ -105,6 +112,7 @@ pub struct Fixed {
     audit: Option<audit::Settings>,
     logging: Logging,
     cluster: Cluster,
+    has_cluster_keys: bool,
     mode: Discriminant<KeySettings>,
     has_access_keys: bool,
 }
@@ -121,6 +129,7 @@ impl Fixed {
             ("audit", self.audit != other.audit),
             ("telemetry", self.logging != other.logging),
             ("cluster", self.cluster != other.cluster),
+            ("cluster.keys", self.has_cluster_keys != other.has_cluster_keys),
             ("crypto.mode", self.mode != other.mode),
             ("tenants", self.has_access_keys != other.has_access_keys),
         ];
@@ -218,9 +227,10 @@ impl Reading {
         }
         let mut raw = checked(merged)?;
         self.snapshot_key(&mut raw, environment);
+        let cluster_keys = self.cluster_keys(&mut raw, environment);
         let effective = serde_json::to_string_pretty(&raw).unwrap_or_default();
         let fragments = self.fragments(&raw, environment);
-        let config = self.config(raw, fragments, environment);
+        let config = self.config(raw, fragments, cluster_keys, environment);
         ConfigError::unless_empty(std::mem::take(&mut self.problems))?;
         let Some(config) = config else { return Err(Problem::Missing { path: "crypto".into() }.into()) };
         let (files, warnings) = (std::mem::take(&mut self.files), std::mem::take(&mut self.warnings));
@@ -259,6 +269,34 @@ impl Reading {
         }
     }
 
+    /// The keys of the cluster, from the one place that has them.
+    fn cluster_keys(&mut self, raw: &mut RawConfig, environment: Environment<'_>) -> Option<Arc<ClusterKeys>> {
+        if let Some(keys) = &raw.cluster.keys {
+            if raw.cluster.keys_file.is_some() {
+                self.problems.push(sections::value("cluster.keys_file", "does not apply beside cluster.keys"));
+            }
+            return cluster::keys(keys, "cluster.keys", &mut self.problems);
+        }
+        if let Some(path) = raw.cluster.keys_path() {
+            return match source::read_text(&path) {
+                Ok(text) => {
+                    self.note(&path, &text);
+                    cluster::keys(&cluster::of_text(&text), "cluster.keys_file", &mut self.problems)
+                }
+                Err(error) => {
+                    self.problems.push(Problem::Read { file: path, error });
+                    None
+                }
+            };
+        }
+        let text = zeroize::Zeroizing::new(environment(CLUSTER_KEYS_VARIABLE)?);
+        self.digest.update(text.as_bytes());
+        let keys = cluster::of_text(&text);
+        let cluster_keys = cluster::keys(&keys, CLUSTER_KEYS_VARIABLE, &mut self.problems);
+        raw.cluster.keys = Some(keys);
+        cluster_keys
+    }
+
     /// The fragments of the file and of the environment together.
     fn fragments(&mut self, raw: &RawConfig, environment: Environment<'_>) -> Fragments {
         let named = raw.crypto.as_ref().and_then(|crypto| crypto.customer_fragments_file.clone());
@@ -287,7 +325,13 @@ impl Reading {
         })
     }
 
-    fn config(&mut self, mut raw: RawConfig, fragments: Fragments, environment: Environment<'_>) -> Option<Config> {
+    fn config(
+        &mut self,
+        mut raw: RawConfig,
+        fragments: Fragments,
+        cluster_keys: Option<Arc<ClusterKeys>>,
+        environment: Environment<'_>,
+    ) -> Option<Config> {
         let problems = &mut self.problems;
         let keys = crypto::convert(&raw, fragments, problems);
         let backend = backend::convert(&mut raw.backend, problems);
@@ -296,7 +340,7 @@ impl Reading {
         let logging = operation::logging(&raw.telemetry, problems);
         let limits = sections::limits(&raw.limits, problems);
         let auth = sections::auth(&raw.auth);
-        let cluster = sections::cluster(&raw.cluster, environment, problems);
+        let cluster = cluster::names(&raw.cluster, environment, problems);
         let access_keys = raw.tenants.take().map(|tenants| tenants::convert(tenants, problems));
         let is_shared = backend.as_ref().is_some_and(|backend| matches!(backend.store, Store::S3(_)));
         let is_generated = matches!(keys, Some(KeySettings::Generated));
@@ -307,6 +351,11 @@ impl Reading {
             if is_shared && is_missing {
                 problems.push(Problem::Missing { path: path.into() });
             }
+        }
+        // a mistake in them is told already
+        let has_cluster_keys = raw.cluster.keys.is_some() || raw.cluster.keys_file.is_some();
+        if is_shared && !has_cluster_keys {
+            problems.push(Problem::ClusterKeysRequired);
         }
         for id in backend.iter().flat_map(BackendSettings::access_key_ids) {
             if access_keys.as_ref().is_some_and(|keys| keys.find(id).is_some()) {
@@ -325,6 +374,7 @@ impl Reading {
         Some(Config {
             keys: keys?,
             cluster,
+            cluster_keys,
             is_standby: raw.cluster.standby,
             access_keys,
             backend: backend?,
@@ -399,6 +449,8 @@ fn wipe(value: Value) {
 pub const FRAGMENTS_VARIABLE: &str = "SEALGATE_CUSTOMER_FRAGMENTS";
 /// The variable that can hold `crypto.snapshot_key`.
 pub const SNAPSHOT_KEY_VARIABLE: &str = "SEALGATE_SNAPSHOT_KEY";
+/// The variable that can hold the keys of the cluster, apart by white space.
+pub const CLUSTER_KEYS_VARIABLE: &str = "SEALGATE_CLUSTER_KEYS";
 const FRAGMENTS_FILE: &str = "/opt/fragments/customer_fragments.json";
 const PERIOD_WARN: Duration = Duration::from_secs(10);
 

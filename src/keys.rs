@@ -13,6 +13,7 @@
 //! - [`access`]: the access keys that requests are signed with
 //! - [`snapshot`]: the ring over a restart while nobody can be asked
 //! - [`first_start`]: what is generated when nothing is configured
+//! - [`cluster`]: the keys that the gateways of a cluster share for records of their own
 //! - [`counts`]: what all that came to; [`calls`]: how often who was asked
 //! - [`settings`]: what the configuration says of keys
 //! - [`secret`]: text that must not be seen
@@ -21,6 +22,7 @@
 
 pub mod access;
 pub mod calls;
+pub mod cluster;
 pub mod configured;
 pub mod coordinator;
 pub mod counts;
@@ -28,6 +30,7 @@ pub mod cycle;
 pub mod first_start;
 pub mod fragment;
 pub mod kmip;
+mod private_file;
 pub mod refresh;
 pub mod remote;
 pub mod ring;

@@ -16,6 +16,8 @@
 
 mod attributes;
 mod binding;
+#[cfg(not(fuzzing))]
+mod cluster_key;
 mod completion;
 #[cfg_attr(fuzzing, path = "../fuzz/src/counter.rs")]
 mod counter;
@@ -27,6 +29,9 @@ mod multipart;
 mod part;
 mod random;
 mod range;
+// fuzzing has no AES-GCM
+#[cfg(not(fuzzing))]
+mod record;
 mod secret;
 mod single;
 mod stream;
@@ -41,6 +46,8 @@ mod x25519;
 
 pub use attributes::{ATTRIBUTES_BYTES_MAX, open_attributes, seal_attributes};
 pub use binding::Binding;
+#[cfg(not(fuzzing))]
+pub use cluster_key::{ClusterKey, ClusterKeyId, ClusterKeys, ClusterKeysError, TimedClusterKey};
 #[cfg(fuzzing)]
 pub use completion::parse_completion_fields;
 pub use completion::{Completion, CompletionParts, CompletionRecord, UnlistedParts};
@@ -51,6 +58,10 @@ pub use geometry::{LengthError, PlainLen, PlainRange, PlainRangeSpec, SealedLen,
 pub use multipart::MultipartOpener;
 pub use part::{PartHeader, PartNumber, PartOpener, PartSealer, place_record};
 pub use range::RangeOpener;
+#[cfg(not(fuzzing))]
+pub use record::{
+    RecordError, RecordKind, RecordName, is_upload_id_of, record_key_id, record_upload_id, store_upload_id,
+};
 pub use secret::{KeyId, KeyIdError, ObjectId, ObjectSecret, Seed, TenantKey};
 pub use single::{SingleOpener, SingleSealer};
 pub use stream::StreamHeader;

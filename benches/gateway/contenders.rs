@@ -208,6 +208,8 @@ impl<'a> Starter<'a> {
         let (config, secret) = (self.file(&format!("{name}.json"), &text)?, self.file("nothing.json", "{}")?);
         let mut command = Command::new(self.program);
         command.args(["serve", "--log", "warn", "--config"]).arg(config).arg("--secret").arg(secret);
+        // not in the files, which older programs read as well
+        command.env("SEALGATE_CLUSTER_KEYS", CLUSTER_KEY);
         Ok((port, Arc::new(Process::start(&mut command, name, self.folder, port)?)))
     }
 
@@ -283,3 +285,4 @@ const KEY: &str = "AKIABENCH";
 const STORE_KEY: &str = "AKIASTORE";
 pub(super) const SECRET: &str = "the secret of the benches";
 const SEED: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+const CLUSTER_KEY: &str = "YmVuY2ggY2x1c3RlciBrZXkgb2YgMzIgYnl0ZXMuLi4=";

@@ -121,6 +121,11 @@ pub enum Problem {
         /// the mode
         mode: String,
     },
+    /// an S3 store without keys of the cluster
+    #[error(
+        "missing required configuration: cluster.keys; put in what `sealgate keygen --cluster` prints, the same for every gateway over this store"
+    )]
+    ClusterKeysRequired,
     /// remote mode without the KMS
     #[error("kms config is required")]
     KmsConfigRequired,

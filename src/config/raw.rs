@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::backend::RawBackend;
+use super::cluster::RawCluster;
 use super::duration::GoDuration;
 use super::operation::{RawAudit, RawListen, RawTelemetry};
 use crate::keys::secret::SecretText;
@@ -47,25 +48,6 @@ pub(super) struct RawConfig {
     pub(super) audit: RawAudit,
     /// Logs.
     pub(super) telemetry: RawTelemetry,
-}
-
-/// Which gateways belong together: those of one cluster run with the same configuration.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Cluster")]
-pub(super) struct RawCluster {
-    /// The cluster's name: 1 to 128 letters, digits, `-`, `_` and `.`.
-    pub(super) name: String,
-    /// Whether another gateway is the active one: this one serves what comes, but readiness probes and health checks of
-    /// balancers are told that it is not ready. Counts without a restart.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) standby: bool,
-}
-
-impl Default for RawCluster {
-    fn default() -> Self {
-        Self { name: super::Cluster::UNNAMED.into(), standby: false }
-    }
 }
 
 /// How tenants' encryption keys are found. Which fields apply depends on `mode`.

@@ -103,7 +103,7 @@ fn overlap(tenant: &TenantId, other: &TenantId) -> Problem {
     Problem::TenantKeys { tenant: tenant.to_string(), reason }
 }
 
-fn moment(text: Option<&str>, path: &str, problems: &mut Vec<Problem>) -> Option<SystemTime> {
+pub(super) fn moment(text: Option<&str>, path: &str, problems: &mut Vec<Problem>) -> Option<SystemTime> {
     let moment = OffsetDateTime::parse(text?, &Rfc3339).ok();
     if moment.is_none() {
         let reason = "must be a time such as 2030-01-31T12:00:00Z".into();

@@ -137,7 +137,12 @@ fn a_shared_store_needs_configured_keys_of_every_kind() {
     let problems = problems(&s3);
     assert_eq!(
         problems,
-        ["missing required configuration: crypto.key_seed", "missing required configuration: tenants"]
+        [
+            "missing required configuration: crypto.key_seed",
+            "missing required configuration: tenants",
+            "missing required configuration: cluster.keys; put in what `sealgate keygen --cluster` prints, the same for \
+             every gateway over this store"
+        ]
     );
 }
 

@@ -2,13 +2,11 @@
 //! one command.
 //!
 //! They are made once, kept in `first-start.json` (mode 0600) in the data folder, and read again at later starts. Who
-//! loses the file loses the objects sealed under its seed. The file is written under a temporary name, synced, and
-//! linked to its own name, so that it is never there in part and two starts at once agree. A file that is damaged, or
-//! that others than its owner can reach, is refused, never replaced.
+//! loses the file loses the objects sealed under its seed. A file that is damaged, or that others than its owner can
+//! reach, is refused, never replaced. The key of the cluster lies beside it, see [`cluster`](super::cluster).
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -17,6 +15,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::access::AccessKey;
+use super::private_file::{self, PrivateFileError};
 use super::secret::SecretText;
 use crate::seal::Seed;
 use crate::tenant::{BucketPrefix, TenantId};
@@ -55,10 +54,13 @@ pub fn first_start(data_dir: &Path) -> Result<Generated, FirstStartError> {
     let is_new = if fs::exists(&file).map_err(at)? {
         false
     } else {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(at)?;
-        write_new(data_dir, &file, &generate()?).map_err(at)?
+        private_file::write_new(data_dir, FILE_NAME, &generate()?).map_err(at)?
     };
-    let kept = read(&file)?;
+    let kept = private_file::read(&file).map_err(|error| match error {
+        PrivateFileError::Io { file, source } => FirstStartError::Io { file, source },
+        PrivateFileError::NoText { file } => FirstStartError::Damaged { file },
+        PrivateFileError::TooOpen { file, mode } => FirstStartError::TooOpen { file, mode },
+    })?;
     let damaged = || FirstStartError::Damaged { file: file.clone() };
     let kept: Kept = serde_json::from_str(&kept).map_err(|_| damaged())?;
     let seed = Seed::from_base64(kept.key_seed.expose()).map_err(|_| damaged())?;
@@ -91,46 +93,6 @@ fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, FirstStartError> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(&mut *bytes).map_err(|_| FirstStartError::Randomness)?;
     Ok(bytes)
-}
-
-/// Whether the file is this call's; another start may have been quicker.
-fn write_new(data_dir: &Path, file: &Path, text: &str) -> io::Result<bool> {
-    let temporary = data_dir.join(format!("{FILE_NAME}.{}.new", std::process::id()));
-    if let Err(error) = fs::remove_file(&temporary)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    out.write_all(text.as_bytes())?;
-    out.sync_all()?;
-    let linked = match fs::hard_link(&temporary, file) {
-        Ok(()) => true,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-        Err(error) => return Err(error),
-    };
-    fs::remove_file(&temporary)?;
-    File::open(data_dir)?.sync_all()?;
-    Ok(linked)
-}
-
-fn read(file: &Path) -> Result<Zeroizing<String>, FirstStartError> {
-    let at = |source| FirstStartError::Io { file: file.to_owned(), source };
-    let source = File::open(file).map_err(at)?;
-    let metadata = source.metadata().map_err(at)?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(FirstStartError::TooOpen { file: file.to_owned(), mode });
-    }
-    let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX));
-    let read = source.take(FILE_BYTES_MAX as u64).read_to_string(&mut text);
-    match read {
-        Ok(_) => Ok(text),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(FirstStartError::Damaged { file: file.to_owned() })
-        }
-        Err(error) => Err(at(error)),
-    }
 }
 
 /// Why there is neither a kept nor a generated key.
@@ -168,7 +130,6 @@ pub enum FirstStartError {
 
 /// The name of the file in the data folder.
 pub const FILE_NAME: &str = "first-start.json";
-const FILE_BYTES_MAX: usize = 4096;
 const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 #[cfg(test)]

@@ -16,11 +16,14 @@ use super::{acl, attributes, bucket, bucket_settings, copy, delete, get, head, l
 use super::{upload_part, versions};
 use crate::backend::{Backend, BucketName};
 use crate::keys::Keys;
+use crate::keys::cluster::LiveClusterKeys;
 
 /// The gateway: plain S3 in front, a store of sealed objects behind.
 pub struct Gateway {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) keys: Arc<Keys>,
+    /// what records of the gateways' own are sealed with
+    pub(crate) cluster_keys: LiveClusterKeys,
     /// where upload records and small last parts wait
     pub(crate) staging: BucketName,
     pub(crate) uploads: multipart::Uploads,
@@ -32,9 +35,9 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway over a store. `staging` must exist on the backend and be no client's bucket.
     #[must_use]
-    pub fn new(backend: Arc<dyn Backend>, keys: Arc<Keys>, staging: BucketName) -> Self {
+    pub fn new(backend: Arc<dyn Backend>, keys: Arc<Keys>, cluster_keys: LiveClusterKeys, staging: BucketName) -> Self {
         let (uploads, part_tables) = (multipart::Uploads::default(), PartTables::default());
-        Self { backend, keys, staging, uploads, part_tables, allows_sse_c: false }
+        Self { backend, keys, cluster_keys, staging, uploads, part_tables, allows_sse_c: false }
     }
 
     /// Lets clients write objects with keys of their own (SSE-C), or not, as at first. Reading them is always allowed.

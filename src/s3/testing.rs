@@ -13,8 +13,9 @@ use super::gateway::Gateway;
 use crate::backend::local::LocalStore;
 use crate::backend::{Backend, BucketName, ListRequest, ListStart};
 use crate::keys::Keys;
+use crate::keys::cluster::LiveClusterKeys;
 use crate::keys::ring::{KeyRing, TenantKeys};
-use crate::seal::{Seed, TenantKey};
+use crate::seal::{ClusterKey, ClusterKeys, Seed, TenantKey};
 use crate::tenant::{BucketPrefix, Principal, TenantId};
 
 /// The gateway and what it stands on.
@@ -22,6 +23,7 @@ pub(crate) struct Harness {
     pub(crate) gateway: Gateway,
     pub(crate) store: Arc<dyn Backend>,
     keys: Arc<Keys>,
+    pub(crate) cluster_keys: LiveClusterKeys,
     folder: TempDir,
 }
 
@@ -35,13 +37,20 @@ impl Harness {
         }
         let key = Arc::new(TenantKey::from_seed(&Seed::generate().unwrap()));
         let keys = Arc::new(Keys::new(KeyRing::one_key(TenantKeys::new(key, []))));
-        let gateway = Gateway::new(Arc::clone(&store), Arc::clone(&keys), BucketName::new(STAGING));
-        Self { gateway, store, keys, folder }
+        let cluster_keys = LiveClusterKeys::new(Arc::new(ClusterKeys::one(ClusterKey::generate().unwrap())));
+        let gateway =
+            Gateway::new(Arc::clone(&store), Arc::clone(&keys), cluster_keys.clone(), BucketName::new(STAGING));
+        Self { gateway, store, keys, cluster_keys, folder }
     }
 
     /// Another gateway over the same store, with the same keys.
     pub(crate) fn replica(&self) -> Gateway {
-        Gateway::new(Arc::clone(&self.store), Arc::clone(&self.keys), BucketName::new(STAGING))
+        Gateway::new(
+            Arc::clone(&self.store),
+            Arc::clone(&self.keys),
+            self.cluster_keys.clone(),
+            BucketName::new(STAGING),
+        )
     }
 
     /// Stores an object of [`BUCKET`].

@@ -80,6 +80,7 @@ def gateway(program, folder, backend):
     }
     secret = {
         "crypto": {"tenant_keys": {name: seed() for name in USERS}},
+        "cluster": {"keys": [seed(32)]},
         "tenants": [
             {"id": name, "bucket_prefix": name[0], "access_keys": [{"id": key, "secret": secret}]}
             for name, (key, secret) in USERS.items()
@@ -168,8 +169,8 @@ def free_ports(count):
         return [each.getsockname()[1] for each in sockets]
 
 
-def seed():
-    return base64.b64encode(os.urandom(48)).decode()
+def seed(length=48):
+    return base64.b64encode(os.urandom(length)).decode()
 
 
 TARGETS = {"gateway-local": gateway_local, "seaweedfs": seaweedfs, "gateway-seaweedfs": gateway_seaweedfs}

@@ -19,6 +19,9 @@ pub(crate) const SECRET_KEY: &str = "operate-test-secret-key";
 /// Of 48 bytes, base64.
 pub(crate) const SEED: &str = "b3BlcmF0ZS10ZXN0LXNlZWQtb3BlcmF0ZS10ZXN0LXNlZWQtb3BlcmF0ZS10ZXN0";
 
+/// Of 32 bytes, base64.
+pub(crate) const CLUSTER_KEY: &str = "b3BlcmF0ZS10ZXN0LWNsdXN0ZXIta2V5LTMyLWJ5dGU=";
+
 pub(crate) struct Gateway {
     folder: TempDir,
     process: Child,
@@ -40,6 +43,7 @@ pub(crate) fn folder(config: &Value) -> TempDir {
     }
     let secret = json!({
         "crypto": {"key_seed": SEED},
+        "cluster": {"keys": [CLUSTER_KEY]},
         "tenants": [{"id": "acme", "access_keys": [{"id": ACCESS_KEY, "secret": SECRET_KEY}]}],
     });
     fs::write(folder.path().join("application.json"), usual.to_string()).unwrap();
