@@ -50,6 +50,8 @@ pub struct Options {
     pub paths: config::Paths,
     /// the local store's folder, in place of `backend.path`
     pub data: Option<PathBuf>,
+    /// move aside what lies in that folder without an index that names it
+    pub new_store: bool,
     /// where to listen for S3, in place of `listen.s3`
     pub listen: Option<SocketAddr>,
     /// where to listen for health, metrics and status, in place of `listen.admin`
@@ -70,6 +72,9 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let watcher = Watcher::new(options.paths.clone(), Arc::new(|name| std::env::var(name).ok()), &loaded);
     let mut config = overruled(loaded.config, &options)?;
     let operation = Operation::prepare(&config, &loaded.effective)?;
+    if let (true, Store::Local { path }) = (options.new_store, &config.backend.store) {
+        LocalStore::set_aside(path)?;
+    }
     let backend = open_observed(&config, operation.metrics()).await?;
     let generated = config.first_start_dir().map(first_start).transpose()?;
     let cluster_keys = LiveClusterKeys::new(cluster_keys(&config)?);

@@ -8,7 +8,7 @@
 //! - **Copies**, copied parts and completed uploads share bytes: a body lists extents of files, files count their uses.
 //! - **Entity tags** are 128 random bits, so each write has its own; sealed bytes are never equal twice anyway.
 //!   A completed upload's is a digest of its parts' tags and `-<number of parts>`. A copy's has no number.
-//! - **Crashes.** What was answered is durable. What was not is whole or absent; its files are removed at the next
+//! - **Crashes.** What was answered is durable. What was not is whole or absent; its files are moved aside at the next
 //!   start.
 //!
 //! When the disk of the index fails or is full, writes are refused until the store is opened again.
@@ -112,6 +112,19 @@ impl LocalStore {
         let threads = vec![writing, sweeping.map_err(io)?];
         let receiver = Receiver { files, ids };
         Ok(Self { index, queue: Some(queue), receiver, pins, threads, stop, _lock: lock })
+    }
+
+    /// Moves aside what lies in this folder, where [`OpenError::WithoutIndex`] or [`OpenError::OldIndex`] says that it
+    /// does not belong together; else does nothing. Nothing is removed.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn set_aside(root: &Path) -> std::result::Result<(), OpenError> {
+        match Self::open(root) {
+            Err(OpenError::WithoutIndex(_) | OpenError::OldIndex(_)) => recover::set_aside(root),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Changes the index.

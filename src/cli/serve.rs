@@ -25,6 +25,9 @@ pub(super) struct Serve {
     /// [default: 127.0.0.1:8001]
     #[arg(long, env = "SEALGATE_ADMIN", value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
+    /// Begin a new local store where the bodies have no index, or an older one. What is there is moved aside
+    #[arg(long)]
+    new_store: bool,
     /// What to log, to standard error: error, warn, info, debug, or per module, such as `sealgate::s3=debug`
     #[arg(long, env = "SEALGATE_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
@@ -53,7 +56,8 @@ impl Serve {
         });
         let traces = traces.transpose().context("telemetry.traces")?;
         log::start(logging.filter.as_deref().unwrap_or(&self.log), format, &recent, traces.as_ref())?;
-        let options = app::Options { paths, data: self.data, listen: self.listen, admin: self.admin, recent };
+        let (data, listen, admin) = (self.data, self.listen, self.admin);
+        let options = app::Options { paths, data, new_store: self.new_store, listen, admin, recent };
         let served = runtime.block_on(app::serve(options));
         if let Some(traces) = traces {
             traces.end();

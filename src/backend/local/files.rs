@@ -17,6 +17,7 @@ use super::ids::BlobId;
 pub(super) struct BlobFiles {
     temporary: PathBuf,
     blobs: PathBuf,
+    unknown: PathBuf,
     /// the folder whose own entry is known to be durable
     settled: Mutex<Option<Folder>>,
     reaper: Reaper,
@@ -25,11 +26,11 @@ pub(super) struct BlobFiles {
 impl BlobFiles {
     /// The blobs under the store's folder, whose subfolders are created if they are not there.
     pub(super) fn under(root: &Path) -> io::Result<Self> {
-        let (temporary, blobs) = (root.join("tmp"), root.join("blobs"));
+        let (temporary, blobs) = (root.join("tmp"), root.join(BLOBS));
         make_folder(&temporary)?;
         make_folder(&blobs)?;
         let reaper = Reaper::start(blobs.clone())?;
-        Ok(Self { temporary, blobs, settled: Mutex::new(None), reaper })
+        Ok(Self { temporary, blobs, unknown: root.join("unknown"), settled: Mutex::new(None), reaper })
     }
 
     pub(super) fn reaper(&self) -> Reaper {
@@ -42,6 +43,18 @@ impl BlobFiles {
 
     pub(super) fn blobs_folder(&self) -> &Path {
         &self.blobs
+    }
+
+    /// Where bodies go that the index does not name; it need not be there.
+    pub(super) fn unknown_folder(&self) -> &Path {
+        &self.unknown
+    }
+
+    /// Moves a blob that nobody reads to a folder in [`Self::unknown_folder`].
+    pub(super) fn move_aside(&self, blob: BlobId, folder: &Path) -> io::Result<()> {
+        make_folder(&self.unknown)?;
+        make_folder(folder)?;
+        std::fs::rename(path_of(&self.blobs, blob), folder.join(name(blob)))
     }
 
     /// Begins a blob.
@@ -224,6 +237,36 @@ pub(super) fn may_hold_from(outer: &Path, number: u64) -> bool {
     name.and_then(|name| u64::from_str_radix(name, 16).ok()).is_none_or(|outer| outer >= number >> 24)
 }
 
+/// The highest number of a blob in this folder, which need not be there.
+pub(super) fn newest_number(blobs: &Path) -> io::Result<Option<u64>> {
+    for outer in numbered(blobs)? {
+        for inner in numbered(&outer)? {
+            let newest = numbered(&inner)?.into_iter().find_map(|file| number_in(file.file_name()?.to_str()?));
+            if newest.is_some() {
+                return Ok(newest);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// What a folder holds under hexadecimal names, the highest first.
+fn numbered(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let number = path.file_name().and_then(|name| u64::from_str_radix(name.to_str()?, 16).ok());
+        found.extend(number.map(|number| (number, path)));
+    }
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
 /// The number in a blob's file name, if it is one.
 pub(super) fn number_in(name: &str) -> Option<u64> {
     if name.len() == 16 { u64::from_str_radix(name, 16).ok() } else { None }
@@ -232,3 +275,6 @@ pub(super) fn number_in(name: &str) -> Option<u64> {
 fn name(blob: BlobId) -> String {
     format!("{:016x}", blob.number())
 }
+
+/// The folder of the blobs in the store's.
+pub(super) const BLOBS: &str = "blobs";

@@ -58,6 +58,13 @@ impl Pins {
         }
     }
 
+    /// Those of the files, which the index does not name, that nobody reads.
+    pub(super) fn unread(&self, files: Vec<BlobId>) -> Vec<BlobId> {
+        drop(self.gate.write().unwrap_or_else(PoisonError::into_inner));
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        files.into_iter().filter(|file| !held.contains_key(file)).collect()
+    }
+
     fn unpin(&self, files: &[BlobId]) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         for file in files {

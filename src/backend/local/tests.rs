@@ -14,6 +14,7 @@ use crate::backend::{ListStart, Metadata, StoredRange, WriteConditions};
 mod audit;
 mod crash;
 mod damage;
+mod index_lost;
 mod parts;
 
 fn body(bytes: Vec<u8>) -> SealedBody {
@@ -108,23 +109,6 @@ async fn a_file_is_removed_after_its_last_reader() {
     let chunks: Vec<_> = reading.stream.try_collect().await.unwrap();
     assert!(chunks.concat() == pattern(1, 1_000_000));
     audit(&store, root.path());
-}
-
-#[tokio::test]
-async fn leftovers_are_removed_at_the_next_start() {
-    let root = tempfile::tempdir().unwrap();
-    let store = store_with_bucket(root.path()).await;
-    store.put(put_request("k"), body(pattern(1, 100_000))).await.unwrap();
-    let unknown = ids::BlobId::of_file(ids::first_of_epoch(1) + 700_000);
-    let place = files::path_of(store.receiver.files.blobs_folder(), unknown);
-    drop(store);
-    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-    std::fs::write(&place, b"placed, never committed").unwrap();
-    std::fs::write(root.path().join("tmp/0000010000000009"), b"half").unwrap();
-    let mut store = LocalStore::open(root.path()).unwrap();
-    store.threads.pop().unwrap().join().unwrap();
-    audit(&store, root.path());
-    assert!(get(&store, "k", None).await.unwrap() == pattern(1, 100_000));
 }
 
 #[tokio::test]
