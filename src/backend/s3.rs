@@ -25,7 +25,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Method, Response};
 use s3s::crypto::{Checksum as _, Md5};
 
-use self::answer::{About, AnswerError};
+use self::answer::{About, AnswerError, Waiting};
 use self::call::Call;
 use self::client::Client;
 use self::connections::AnswerBody;
@@ -101,7 +101,7 @@ impl S3Store {
         if response.status().is_success() {
             return Ok(response);
         }
-        Err(answer::error(response, self.idle(), about).await)
+        Err(answer::error(response, self.waiting(call), about).await)
     }
 
     /// As [`Self::ok`], for a body that must have been taken whole.
@@ -112,7 +112,17 @@ impl S3Store {
 
     /// Makes a call that is answered in XML.
     async fn xml(&self, call: &Call, body: &Outgoing, about: About) -> Result<Document> {
-        answer::xml(self.ok(call, body, about).await?, self.idle(), about).await
+        answer::xml(self.ok(call, body, about).await?, self.waiting(call), about).await
+    }
+
+    /// How long to wait for an answer that is held. One that comes while an object is moved begins early and ends late.
+    fn waiting(&self, call: &Call) -> Waiting {
+        let Timeouts { first_byte, copy, idle, .. } = self.client.settings.timeouts;
+        if call.is_long {
+            Waiting { idle: copy, whole: copy }
+        } else {
+            Waiting { idle, whole: first_byte.saturating_add(idle) }
+        }
     }
 
     fn idle(&self) -> Duration {

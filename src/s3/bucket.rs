@@ -178,7 +178,8 @@ async fn has_no_version(scope: &Scope<'_>, bucket: &StoredName) -> S3Result<bool
     }
 }
 
-/// Aborts every upload that is open, page by page. What they left in the staging bucket is the sweeper's.
+/// Aborts every upload that is open, page by page, up to [`UPLOADS_PAGES_MAX`]. What they left in the staging bucket is
+/// the sweeper's.
 async fn abort_uploads(scope: &Scope<'_>, bucket: &StoredName) -> S3Result<()> {
     let mut list = ListUploadsRequest {
         bucket: bucket.clone(),
@@ -188,7 +189,7 @@ async fn abort_uploads(scope: &Scope<'_>, bucket: &StoredName) -> S3Result<()> {
         upload_id_marker: None,
         max: UPLOADS_PAGE,
     };
-    loop {
+    for _ in 0..UPLOADS_PAGES_MAX {
         let page = scope.backend().list_uploads(list.clone()).await.map_err(errors::backend)?;
         for upload in page.uploads {
             let upload = UploadRef { bucket: bucket.clone(), key: upload.key, upload_id: upload.upload_id };
@@ -197,6 +198,8 @@ async fn abort_uploads(scope: &Scope<'_>, bucket: &StoredName) -> S3Result<()> {
         let Some((key, upload_id)) = page.next else { return Ok(()) };
         (list.key_marker, list.upload_id_marker) = (Some(key), Some(upload_id));
     }
+    // a store whose list has no end keeps the bucket
+    Err(s3_error!(ServiceUnavailable, "The bucket has too many open uploads; please try again."))
 }
 
 /// An upload that someone else ended meanwhile is as good.
@@ -209,6 +212,7 @@ fn aborted(outcome: BackendResult<()>) -> S3Result<()> {
 
 const BUCKETS_MAX: usize = 10_000;
 const UPLOADS_PAGE: u32 = 1_000;
+const UPLOADS_PAGES_MAX: u32 = 100;
 
 #[cfg(test)]
 mod tests;

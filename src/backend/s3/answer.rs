@@ -44,14 +44,30 @@ pub(super) fn stream(body: AnswerBody, bytes: u64, idle: Duration) -> ByteStream
     Box::pin(pieces)
 }
 
+/// How long to wait for an answer that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// for its next piece
+    pub(super) idle: Duration,
+    /// for all of it, from its head on: a store that drips must come to an end too
+    pub(super) whole: Duration,
+}
+
 /// The text of an answer, held.
-async fn text(response: Response<AnswerBody>, idle: Duration, bytes_max: usize) -> Result<String> {
-    String::from_utf8(held(response, idle, bytes_max).await?).map_err(unavailable)
+async fn text(response: Response<AnswerBody>, waiting: Waiting, bytes_max: usize) -> Result<String> {
+    String::from_utf8(held(response, waiting, bytes_max).await?).map_err(unavailable)
 }
 
 /// The body of an answer, held.
-pub(super) async fn held(response: Response<AnswerBody>, idle: Duration, bytes_max: usize) -> Result<Vec<u8>> {
-    let mut body = response.into_body();
+pub(super) async fn held(response: Response<AnswerBody>, waiting: Waiting, bytes_max: usize) -> Result<Vec<u8>> {
+    let reading = pieces(response.into_body(), waiting.idle, bytes_max);
+    match tokio::time::timeout(waiting.whole, reading).await {
+        Ok(held) => held,
+        Err(_) => Err(unavailable(AnswerError::Stalled)),
+    }
+}
+
+async fn pieces(mut body: AnswerBody, idle: Duration, bytes_max: usize) -> Result<Vec<u8>> {
     // copied: an answer in crumbs holds no more memory than its bytes take
     let mut held = Vec::new();
     loop {
@@ -71,18 +87,18 @@ pub(super) async fn held(response: Response<AnswerBody>, idle: Duration, bytes_m
 }
 
 /// The XML of an answer. One of status 200 may still hold an error, where the store began to answer before it knew.
-pub(super) async fn xml(response: Response<AnswerBody>, idle: Duration, about: About) -> Result<Document> {
+pub(super) async fn xml(response: Response<AnswerBody>, waiting: Waiting, about: About) -> Result<Document> {
     let (status, headers) = (response.status(), response.headers().clone());
-    let text = text(response, idle, XML_BYTES_MAX).await?;
+    let text = text(response, waiting, XML_BYTES_MAX).await?;
     let document = Document::parse(text).map_err(broken)?;
     let root = document.root();
     if root.name() == "Error" { Err(cause(status, &headers, Some(root), about)) } else { Ok(document) }
 }
 
 /// Why the store refused or failed.
-pub(super) async fn error(response: Response<AnswerBody>, idle: Duration, about: About) -> BackendError {
+pub(super) async fn error(response: Response<AnswerBody>, waiting: Waiting, about: About) -> BackendError {
     let (status, headers) = (response.status(), response.headers().clone());
-    let text = text(response, idle, ERROR_BYTES_MAX).await.unwrap_or_default();
+    let text = text(response, waiting, ERROR_BYTES_MAX).await.unwrap_or_default();
     let document = Document::parse(text).ok();
     let root = document.as_ref().map(Document::root).filter(|root| root.name() == "Error");
     cause(status, &headers, root, about)
@@ -215,6 +231,12 @@ pub(super) enum AnswerError {
     /// a page that does not go on from the one before
     #[error("the store gave the same page again")]
     Again,
+    /// more entries than there may be
+    #[error("the store gave more entries than it was asked for")]
+    TooMany,
+    /// an entry of another list
+    #[error("the store gave an entry that was not asked for")]
+    Outside,
     /// a read without `Content-Length`
     #[error("an answer that does not say how long it is")]
     NoLength,
@@ -243,6 +265,6 @@ const OURS: &[&str] = &[
 ];
 const CODE_BYTES_MAX: usize = 64;
 /// A list of a thousand long keys in URL encoding takes some 4 MiB.
-const XML_BYTES_MAX: usize = 16 << 20;
+const XML_BYTES_MAX: usize = 8 << 20;
 const ERROR_BYTES_MAX: usize = 64 << 10;
 const ID_BYTES_MAX: usize = 128;

@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use http::Method;
 
-use super::answer::{About, broken};
+use super::answer::{About, AnswerError, broken, unavailable};
 use super::call::Call;
 use super::features::NO_LOCK;
 use super::headers::with_acl;
@@ -53,7 +53,7 @@ impl S3Store {
     pub(super) async fn buckets_listed(&self, prefix: &str) -> Result<Vec<BucketInfo>> {
         let mut buckets = Vec::new();
         let mut token: Option<String> = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             // The prefix also picks the credentials, as a bucket's name would.
             let mut call = Call::service(Method::GET).maybe_query("continuation-token", token.as_deref());
             call.signer_for = Some(prefix.to_owned());
@@ -66,6 +66,9 @@ impl S3Store {
                     buckets.push(BucketInfo { name: BucketName::new(name), created });
                 }
             }
+            if buckets.len() > BUCKETS_MAX {
+                return Err(unavailable(AnswerError::TooMany));
+            }
             let next = root.filled("ContinuationToken").map(str::to_owned);
             if next.is_none() || next == token {
                 buckets.sort_by(|one, other| one.name.cmp(&other.name));
@@ -73,6 +76,7 @@ impl S3Store {
             }
             token = next;
         }
+        Err(unavailable(AnswerError::Again))
     }
 
     pub(super) async fn bucket_versioning(&self, bucket: &BucketName) -> Result<Versioning> {
@@ -122,3 +126,8 @@ impl S3Store {
         self.ok(&call, &body, About::default()).await.map(drop)
     }
 }
+
+/// Of one tenant's, several times of what S3 lets an account have unless it asks.
+const BUCKETS_MAX: usize = 100_000;
+/// A page has up to 10,000 buckets, and the account may have those of other tenants too.
+const PAGES_MAX: u32 = 1_000;

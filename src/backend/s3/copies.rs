@@ -35,7 +35,7 @@ impl S3Store {
         let call = self.with_conditions(call, &conditions)?;
         let response = self.ok(&call, &Outgoing::empty(), COPY).await.map_err(of_source)?;
         let version_id = answer::version(response.headers());
-        let document = answer::xml(response, self.idle(), COPY).await.map_err(of_source)?;
+        let document = answer::xml(response, self.waiting(&call), COPY).await.map_err(of_source)?;
         let root = document.root();
         Ok(Copied { etag: etag(root)?, last_modified: root.time("LastModified").map_err(broken)?, version_id })
     }

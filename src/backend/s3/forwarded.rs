@@ -28,7 +28,7 @@ impl S3Store {
         for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, HeaderName::from_static("keep-alive")] {
             headers.remove(name);
         }
-        let body: Bytes = answer::held(response, self.idle(), ANSWER_BYTES_MAX).await?.into();
+        let body: Bytes = answer::held(response, self.waiting(&call), ANSWER_BYTES_MAX).await?.into();
         Ok(ForwardAnswer { status, headers, body })
     }
 }

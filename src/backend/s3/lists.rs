@@ -6,7 +6,7 @@
 use http::Method;
 
 use super::S3Store;
-use super::answer::{About, broken};
+use super::answer::{About, AnswerError, broken, unavailable};
 use super::call::Call;
 use super::headers::unquoted;
 use super::outgoing::Outgoing;
@@ -34,7 +34,15 @@ impl S3Store {
         };
         let call = page_of(call, &prefix, delimiter.as_deref()).query("max-keys", &max.to_string());
         let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
-        objects_page(document.root()).map_err(broken)
+        let page = objects_page(document.root()).map_err(broken)?;
+        let keys = page.objects.iter().map(|object| object.key.as_str());
+        check(&prefix, max, keys, &page.common_prefixes)?;
+        let is_again = match &start {
+            ListStart::Beginning | ListStart::AfterKey(_) => false,
+            ListStart::AfterEntry(marker) => page.next_marker.as_ref() == Some(marker),
+            ListStart::Token(token) => page.next_token.as_ref() == Some(token),
+        };
+        if is_again { Err(unavailable(AnswerError::Again)) } else { Ok(page) }
     }
 
     pub(super) async fn versions_listed(&self, request: ListVersionsRequest) -> Result<VersionsPage> {
@@ -48,8 +56,26 @@ impl S3Store {
             .maybe_query("key-marker", key_marker.as_deref())
             .maybe_query("version-id-marker", version_id_marker.as_ref().map(VersionId::as_str));
         let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
-        versions_page(document.root()).map_err(broken)
+        let page = versions_page(document.root()).map_err(broken)?;
+        check(&prefix, max, page.versions.iter().map(|version| version.key.as_str()), &page.common_prefixes)?;
+        let given = key_marker.map(|key| (key, version_id_marker));
+        if page.next.is_some() && page.next == given { Err(unavailable(AnswerError::Again)) } else { Ok(page) }
     }
+}
+
+/// Refuses a page with more entries than were asked for, or with others: clients delete what a list gives them. The order is
+/// the store's own: some list by folder.
+fn check<'a>(
+    prefix: &str,
+    max: u32,
+    mut keys: impl ExactSizeIterator<Item = &'a str>,
+    rolled: &[String],
+) -> Result<()> {
+    if keys.len().saturating_add(rolled.len()) > usize::try_from(max).unwrap_or(usize::MAX) {
+        return Err(unavailable(AnswerError::TooMany));
+    }
+    let is_asked_for = keys.all(|key| key.starts_with(prefix)) && rolled.iter().all(|name| name.starts_with(prefix));
+    if is_asked_for { Ok(()) } else { Err(unavailable(AnswerError::Outside)) }
 }
 
 /// The parameters that all listings share.

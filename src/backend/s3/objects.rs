@@ -151,6 +151,9 @@ impl S3Store {
             let call = with_governance(call, governance)?;
             let document = self.xml(&call, &body, About::default()).await?;
             let root = document.root();
+            if root.children().filter(|entry| is_outcome(*entry)).count() > some.len() {
+                return Err(unavailable(AnswerError::TooMany));
+            }
             answers.extend(in_order(some, root));
         }
         Ok(answers)
@@ -226,10 +229,14 @@ fn delete_document(objects: &[DeleteItem]) -> String {
     })
 }
 
+fn is_outcome(entry: Element<'_>) -> bool {
+    matches!(entry.name(), "Deleted" | "Error")
+}
+
 /// One answer for each object, which stores give in any order.
 fn in_order(objects: &[DeleteItem], root: Element<'_>) -> Vec<Result<Deleted>> {
     let mut given: HashMap<(String, String), Vec<Element<'_>>> = HashMap::new();
-    for entry in root.children().filter(|entry| matches!(entry.name(), "Deleted" | "Error")) {
+    for entry in root.children().filter(|entry| is_outcome(*entry)) {
         let version = entry.text("VersionId").unwrap_or_default();
         given.entry((entry.text("Key").unwrap_or_default().to_owned(), version.to_owned())).or_default().push(entry);
     }
@@ -238,7 +245,7 @@ fn in_order(objects: &[DeleteItem], root: Element<'_>) -> Vec<Result<Deleted>> {
         let mut found = given.get_mut(&(object.key.clone(), version.to_owned())).and_then(Vec::pop);
         if found.is_none() {
             // some name a version in an error or an answer where none was asked for
-            found = root.children().find(|entry| entry.text("Key") == Some(&object.key));
+            found = root.children().find(|entry| is_outcome(*entry) && entry.text("Key") == Some(&object.key));
         }
         match found {
             None => Err(unavailable(AnswerError::Lacks("an entry for each object"))),

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::answer::{About, broken, content_length, version};
+use super::answer::{About, AnswerError, broken, content_length, unavailable, version};
 use super::outgoing::Outgoing;
 use super::xml::{Element, Writer};
 use super::{S3Store, answer, object_call, with_md5, xml_body};
@@ -22,7 +22,7 @@ impl S3Store {
             // how Ceph tells of an object from parts without tags
             return Ok((Tags::new(), version));
         }
-        let document = answer::xml(response, self.idle(), about).await?;
+        let document = answer::xml(response, self.waiting(&call), about).await?;
         let root = document.root();
         Ok((tag_set(root)?, version))
     }
@@ -46,11 +46,12 @@ fn about(object: &ObjectRef) -> About {
 /// The tags in a `Tagging` document.
 pub(super) fn tag_set(root: Element<'_>) -> Result<Tags> {
     let set = root.child("TagSet").into_iter().flat_map(|set| set.all("Tag"));
-    set.map(|tag| {
+    let tags = set.take(TAGS_MAX + 1).map(|tag| {
         let key = tag.required("Key").map_err(broken)?;
         Ok((key.to_owned(), tag.text("Value").unwrap_or_default().to_owned()))
-    })
-    .collect()
+    });
+    let tags = tags.collect::<Result<Tags>>()?;
+    if tags.len() > TAGS_MAX { Err(unavailable(AnswerError::TooMany)) } else { Ok(tags) }
 }
 
 /// A `Tagging` document.
@@ -66,3 +67,6 @@ pub(super) fn tagging(tags: &Tags) -> String {
         });
     })
 }
+
+/// S3 has 10 of an object and 50 of a bucket; a store may have more, but none of ours came with them.
+const TAGS_MAX: usize = 100;

@@ -8,6 +8,7 @@ use super::*;
 use crate::backend::contract::{Subject, contract};
 
 mod asked_first;
+mod endless;
 mod faulty;
 mod kept;
 mod lacking;

@@ -79,7 +79,7 @@ impl S3Store {
             Ok(response) => response,
         };
         let version_id = answer::version(response.headers());
-        let document = answer::xml(response, self.client.settings.timeouts.copy, UPLOAD).await?;
+        let document = answer::xml(response, self.waiting(&call), UPLOAD).await?;
         let root = document.root();
         if let Some(etag) = root.filled("ETag") {
             return Ok(Written { etag: StoredETag::new(unquoted(etag)), version_id });
@@ -102,6 +102,11 @@ impl S3Store {
         let document = self.xml(&call, &Outgoing::empty(), UPLOAD).await?;
         let root = document.root();
         let page = parts_page(root).map_err(broken)?;
+        let numbers = page.parts.iter().map(|part| part.number);
+        let is_in_order = std::iter::once(after).chain(numbers.clone()).is_sorted_by(|one, next| one < next);
+        if !is_in_order || numbers.last().is_some_and(|last| last > PART_NUMBER_MAX) {
+            return Err(unavailable(AnswerError::Outside));
+        }
         // else whoever asks for all pages would do so for ever
         if page.truncated && page.parts.last().is_none_or(|part| part.number <= after) {
             return Err(unavailable(AnswerError::Again));
@@ -120,7 +125,10 @@ impl S3Store {
             .maybe_query("upload-id-marker", upload_id_marker.as_ref().map(UploadId::as_str));
         let document = self.xml(&call, &Outgoing::empty(), About::default()).await?;
         let root = document.root();
-        let page = uploads_page(root).map_err(broken)?;
+        let mut page = uploads_page(root).map_err(broken)?;
+        // some stores pass over it, and a client may go on to abort what it gets
+        page.uploads.retain(|upload| upload.key.starts_with(&prefix));
+        page.common_prefixes.retain(|common| common.starts_with(&prefix));
         if page
             .next
             .as_ref()
@@ -131,6 +139,9 @@ impl S3Store {
         Ok(page)
     }
 }
+
+/// The highest that S3 knows.
+const PART_NUMBER_MAX: u32 = 10_000;
 
 fn parts_page(root: Element<'_>) -> std::result::Result<PartsPage, XmlError> {
     let mut parts = Vec::new();

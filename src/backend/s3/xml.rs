@@ -155,10 +155,14 @@ impl<'a> Element<'a> {
 impl Tree {
     fn of(text: &str) -> Result<Self, XmlError> {
         let mut reader = Reader::from_str(text);
-        let mut tree = Self { nodes: Vec::with_capacity(text.len() / BYTES_OF_AN_ELEMENT), composed: Vec::new() };
+        let expected = (text.len() / BYTES_OF_AN_ELEMENT).min(ELEMENTS_MAX);
+        let mut tree = Self { nodes: Vec::with_capacity(expected), composed: Vec::new() };
         // those that have begun and not ended
         let mut open: Vec<usize> = Vec::new();
         loop {
+            if tree.nodes.len() > ELEMENTS_MAX {
+                return Err(XmlError);
+            }
             match reader.read_event().map_err(|_| XmlError)? {
                 Event::Start(start) => {
                     if open.len() >= DEPTH_MAX {
@@ -271,6 +275,8 @@ impl Writer {
 
 /// S3's own answers are four deep.
 const DEPTH_MAX: usize = 16;
+/// A list of 10,000 buckets has some 50,000.
+const ELEMENTS_MAX: usize = 200_000;
 /// A guess from which memory for a tree is taken.
 const BYTES_OF_AN_ELEMENT: usize = 40;
 /// A text with a reference in it is an entity tag in most cases.

@@ -18,9 +18,8 @@ use s3s::dto::ChecksumAlgorithm;
 use sha2::{Digest as _, Sha256};
 
 use crate::backend::{
-    Backend, BackendError, BucketName, DeleteItem, ETagMatch, Fetched, GetRequest, Governance, ListPage, ListRequest,
-    ListStart, ListedObject, Metadata, ObjectRef, PutRequest, ReadConditions, SealedBody, StoredETag, Tags, UploadRef,
-    WriteConditions,
+    Backend, BackendError, BucketName, DeleteItem, ETagMatch, Fetched, GetRequest, Governance, ListedObject, Metadata,
+    ObjectRef, PutRequest, ReadConditions, SealedBody, StoredETag, Tags, UploadRef, Walk, WriteConditions,
 };
 use crate::s3::checksum::{Algorithm, Kept};
 use crate::s3::errors;
@@ -87,10 +86,15 @@ impl Staging {
         enough: usize,
     ) -> Result<Vec<(u32, ListedObject)>, BackendError> {
         let prefix = format!("{}/part/", self.id);
-        let after = format!("{prefix}{after:05}");
-        let listed = self.list(&prefix, ListStart::AfterKey(after), enough).await?;
-        let numbered = |object: ListedObject| Some((object.key.strip_prefix(&prefix)?.parse().ok()?, object));
-        Ok(listed.into_iter().filter_map(numbered).collect())
+        let mut walk = self.walk(&prefix, Some(format!("{prefix}{after:05}")), PARTS_PAGES_MAX);
+        let mut parts = Vec::new();
+        while parts.len() < enough
+            && let Some(objects) = walk.next().await?
+        {
+            let numbered = |object: ListedObject| Some((object.key.strip_prefix(&prefix)?.parse().ok()?, object));
+            parts.extend(objects.into_iter().filter_map(numbered));
+        }
+        Ok(parts)
     }
 
     /// Keeps the checksum of a part.
@@ -104,11 +108,10 @@ impl Staging {
     pub(crate) async fn notes(&self, secret: &ObjectSecret, after: u32, last: u32) -> Result<Vec<Note>, BackendError> {
         let prefix = format!("{}/note/", self.id);
         // "~" sorts behind every character of a note
-        let mut start = ListStart::AfterKey(format!("{prefix}{after:05}/~"));
+        let mut walk = self.walk(&prefix, Some(format!("{prefix}{after:05}/~")), NOTES_PAGES_MAX);
         let mut notes = Vec::new();
-        loop {
-            let page = self.page(&prefix, start).await?;
-            for object in page.objects {
+        while let Some(objects) = walk.next().await? {
+            for object in objects {
                 let Some((number, text)) = object.key.strip_prefix(&prefix).and_then(|rest| rest.split_once('/'))
                 else {
                     continue;
@@ -119,28 +122,21 @@ impl Staging {
                 }
                 notes.extend(Note::open(secret, text).filter(|note| note.number == number));
             }
-            match page.next_token {
-                Some(token) => start = ListStart::Token(token),
-                None => return Ok(notes),
-            }
         }
+        Ok(notes)
     }
 
     /// Removes everything.
     pub(crate) async fn clear(&self) -> Result<(), BackendError> {
-        let prefix = format!("{}/", self.id);
-        loop {
-            let page = self.page(&prefix, ListStart::Beginning).await?;
-            if page.objects.is_empty() {
-                return Ok(());
+        let mut walk = self.walk(&format!("{}/", self.id), None, CLEARED_PAGES_MAX);
+        while let Some(objects) = walk.next().await? {
+            if objects.is_empty() {
+                continue;
             }
-            let more = page.next_token.is_some();
-            let keys = page.objects.into_iter().map(|object| object.key);
+            let keys = objects.into_iter().map(|object| object.key);
             delete(self.backend.as_ref(), &self.bucket, keys).await?;
-            if !more {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     fn record_key(&self) -> String {
@@ -170,20 +166,8 @@ impl Staging {
         self.backend.get(GetRequest { object: self.object(key), range: None, conditions }).await
     }
 
-    async fn list(&self, prefix: &str, mut start: ListStart, enough: usize) -> Result<Vec<ListedObject>, BackendError> {
-        let mut listed = Vec::new();
-        loop {
-            let page = self.page(prefix, start).await?;
-            listed.extend(page.objects);
-            match page.next_token {
-                Some(token) if listed.len() < enough => start = ListStart::Token(token),
-                Some(_) | None => return Ok(listed),
-            }
-        }
-    }
-
-    async fn page(&self, prefix: &str, start: ListStart) -> Result<ListPage, BackendError> {
-        page(self.backend.as_ref(), &self.bucket, prefix, start).await
+    fn walk(&self, prefix: &str, after: Option<String>, pages_max: u32) -> Walk<'_> {
+        Walk::new(self.backend.as_ref(), &self.bucket, prefix, after, pages_max)
     }
 }
 
@@ -277,18 +261,6 @@ pub(crate) fn held(bytes: Bytes) -> SealedBody {
     }
 }
 
-/// One page of the staging bucket.
-pub(super) async fn page(
-    backend: &dyn Backend,
-    bucket: &BucketName,
-    prefix: &str,
-    start: ListStart,
-) -> Result<ListPage, BackendError> {
-    let request =
-        ListRequest { bucket: bucket.clone(), prefix: prefix.to_owned(), delimiter: None, start, max: PAGE_MAX };
-    backend.list(request).await
-}
-
 /// Deletes objects of the staging bucket; the first failure, if any, after all were tried.
 pub(super) async fn delete(
     backend: &dyn Backend,
@@ -331,7 +303,12 @@ const ID_BYTES: usize = 16;
 /// What makes 255 characters once it is sealed.
 const NOTE_BYTES_MAX: usize = 135;
 const HEADER_FIELD_BYTES: usize = 1 + StreamHeader::BYTES;
-const PAGE_MAX: u32 = 1_000;
+/// There are 9,999 parts at most; a page may be shorter than it could be.
+const PARTS_PAGES_MAX: u32 = 32;
+/// A part that is sent again leaves another note.
+const NOTES_PAGES_MAX: u32 = 128;
+/// What is left then is the sweeper's.
+const CLEARED_PAGES_MAX: u32 = 256;
 const RECORD_BYTES_MAX: u64 = 64 * 1024;
 /// A part that is staged is stored in less.
 const STAGED_BYTES_MAX: u64 = 5 << 20;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use super::record::Record;
 use super::staging::{self, RECORD, Staging};
-use crate::backend::{Backend, BackendError, BucketName, ListStart, ListedObject};
+use crate::backend::{Backend, BackendError, BucketName, ListedObject, Walk};
 
 /// Sweeps once and then every hour, for as long as it is polled. A sweep that fails is logged; the next one tries again.
 pub async fn sweep_hourly(backend: Arc<dyn Backend>, staging: BucketName) {
@@ -49,11 +49,10 @@ pub(super) async fn sweep_staging(
 ) -> Result<Swept, BackendError> {
     let mut swept = Swept::default();
     let mut state: Option<(String, State)> = None;
-    let mut start = ListStart::Beginning;
-    loop {
-        let page = staging::page(backend.as_ref(), bucket, "", start).await?;
+    let mut walk = Walk::new(backend.as_ref(), bucket, "", None, SWEPT_PAGES_MAX);
+    while let Some(objects) = walk.next().await? {
         let mut over = Vec::new();
-        for object in page.objects {
+        for object in objects {
             let Some((id, _)) = object.key.split_once('/') else { continue };
             let is_old = now.duration_since(object.last_modified).is_ok_and(|age| age >= GRACE);
             if !is_old {
@@ -72,11 +71,8 @@ pub(super) async fn sweep_staging(
             staging::delete(backend.as_ref(), bucket, over.into_iter()).await?;
             swept.deleted += count;
         }
-        match page.next_token {
-            Some(token) => start = ListStart::Token(token),
-            None => return Ok(swept),
-        }
     }
+    Ok(swept)
 }
 
 enum State {
@@ -104,8 +100,8 @@ async fn state(
     swept: &mut Swept,
 ) -> Result<State, BackendError> {
     let key = format!("{id}/{RECORD}");
-    let listed = staging::page(backend.as_ref(), bucket, &key, ListStart::Beginning).await?;
-    let Some(listed) = listed.objects.into_iter().find(|object| object.key == key) else {
+    let listed = Walk::new(backend.as_ref(), bucket, key.as_str(), None, 1).next().await?.unwrap_or_default();
+    let Some(listed) = listed.into_iter().find(|object| object.key == key) else {
         // The record is the first thing staged and the last to go.
         return Ok(State::Over);
     };
@@ -129,6 +125,8 @@ fn is_lost(record: &ListedObject, now: SystemTime) -> bool {
     now.duration_since(record.last_modified).is_ok_and(|age| age >= COPY_MAX)
 }
 
+/// A hundred million objects; the next sweep begins anew.
+const SWEPT_PAGES_MAX: u32 = 100_000;
 const SWEEP_PERIOD: Duration = Duration::from_hours(1);
 /// An upload writes its record within this time.
 pub(super) const GRACE: Duration = Duration::from_hours(1);
