@@ -54,10 +54,14 @@ impl RemoteKeys {
         let position = Position { epoch: page.epoch.clone(), revision: page.revision };
         never_back(before.as_ref(), &position)?;
         let mut telling = Telling::of_list(cycle, settings);
-        loop {
+        let mut last_cursor = None;
+        for pages in 1.. {
             let cursor = page.next_cursor.take();
             telling.page(page);
             let Some(cursor) = cursor else { break };
+            if pages >= LIST_PAGES_MAX || last_cursor.replace(cursor.clone()).as_ref() == Some(&cursor) {
+                return Err(CoordinatorError::Shape("a list without an end".to_owned()));
+            }
             tokio::task::yield_now().await;
             page = client.list(Some(&cursor)).await?;
             if (page.epoch.as_str(), page.revision) != (position.epoch.as_str(), position.revision) {
@@ -87,8 +91,12 @@ impl RemoteKeys {
                 None => client.changes(&position.epoch, position.revision, None).await?,
             };
             let Some(next) = next else { break false };
-            position = follows(&position, &next)?;
+            let told = follows(&position, &next)?;
             let has_more = next.more;
+            if has_more && told.revision == position.revision {
+                return Err(CoordinatorError::Shape("changes that come to no end".to_owned()));
+            }
+            position = told;
             telling.collect(cycle, next);
             if !has_more || telling.len() >= CHANGES_MAX {
                 break has_more;
@@ -184,3 +192,5 @@ const CHANGES_MAX: usize = 10_000;
 const POLL_WAIT: Duration = Duration::from_secs(55);
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
+/// Of 2,000 tenants each.
+const LIST_PAGES_MAX: u32 = 10_000;
