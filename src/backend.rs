@@ -15,12 +15,14 @@ pub mod local;
 pub mod s3;
 mod types;
 mod uploads;
+mod walk;
 
 pub use error::BackendError;
 pub use forward::{ForwardAnswer, ForwardRequest};
 pub use lists::*;
 pub use types::*;
 pub use uploads::*;
+pub use walk::{PAGE_OBJECTS_MAX, Walk};
 
 /// The result of every backend call.
 pub type Result<T> = std::result::Result<T, BackendError>;

@@ -25,6 +25,7 @@ mod lock;
 mod metadata;
 mod multipart;
 mod parts;
+mod pin;
 mod post;
 mod put;
 mod read;

@@ -14,7 +14,7 @@ use s3s::stream::{ByteStream as Sized, RemainingLength};
 use sync_wrapper::SyncWrapper;
 
 use crate::backend::{BodyError, ByteStream};
-use crate::seal::{MultipartOpener, OpenError, RangeOpener, SingleOpener};
+use crate::seal::{Envelope, MultipartOpener, OpenError, RangeOpener, SingleOpener};
 use crate::telemetry::tally::{self, Failed};
 
 /// What opens: a state machine that is pushed to and then finished.
@@ -71,6 +71,28 @@ pub(crate) async fn open(sealed: ByteStream, opener: impl Opens, plain_bytes: u6
     Ok(StreamingBlob::new(opening))
 }
 
+/// What an error of opening counts as. None for one that proves no tampering: an envelope of a suite that this version does
+/// not know may be that of a later one, and another key than the envelope names proves nothing of the envelope.
+pub(crate) fn failed_in(error: &OpenError) -> Option<Failed> {
+    match error {
+        OpenError::Malformed(Envelope::SUITE_FIELD) | OpenError::WrongKey { .. } => None,
+        OpenError::Malformed(_) | OpenError::LowOrderPoint | OpenError::EnvelopeTag | OpenError::WrongKind => {
+            Some(Failed::Envelope)
+        }
+        OpenError::Segment { .. } => Some(Failed::Segment),
+        OpenError::Length(_)
+        | OpenError::StreamHeader
+        | OpenError::Cut
+        | OpenError::Trailing
+        | OpenError::PartHeader
+        | OpenError::Slack
+        | OpenError::Completion(_)
+        | OpenError::PartsDiffer
+        | OpenError::Attributes
+        | OpenError::CustomerKeyCheck => Some(Failed::Structure),
+    }
+}
+
 struct Opening<O> {
     sealed: SyncWrapper<ByteStream>,
     /// gone once it has finished or failed
@@ -94,8 +116,10 @@ impl<O: Opens> Opening<O> {
 
     fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Bytes, BodyError>>> {
         // before that the verb sees the error, and counts it
-        if self.has_begun && error.is::<OpenError>() {
-            tally::failed(Failed::of(&error.to_string()));
+        if self.has_begun
+            && let Some(kind) = error.downcast_ref().and_then(failed_in)
+        {
+            tally::failed(kind);
         }
         self.opener = None;
         self.out.clear();

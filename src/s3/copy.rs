@@ -1,33 +1,33 @@
 //! `CopyObject`: a new envelope around the same secret; bodies stay where they are.
 //!
-//! The source is opened under its own name, its secret wrapped for the target's (mode 1), and the backend copies the
-//! stored body with new metadata. The source's entity tag is pinned in between, so what was opened is what is copied.
+//! The source is opened under its own name and its first segment under its secret ([`source`]), the secret is wrapped for the
+//! target's name (mode 1), and the backend copies the stored body with new metadata. The source's entity tag is pinned in between, so what was opened is what is copied.
 //! Only a copy that changes the customer's key is sealed anew.
 
 use std::time::SystemTime;
 
-use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, MetadataDirective, TaggingDirective, Timestamp,
-};
+use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, MetadataDirective, TaggingDirective, Timestamp};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use self::source::{prove, source_beginning};
 use super::acl::{self, object_acl};
 use super::checksum::{Kept, show_checksums};
 use super::customer_key::{self, customer_key, show_encryption, source_customer_key};
 use super::gateway::Gateway;
 use super::lock::{self, lock_of};
 use super::metadata::{self, metadata_of};
-use super::read::{pinned, plain_len};
+use super::pin::pinned;
+use super::read::plain_len;
 use super::scope::{Name, Opened, Scope};
 use super::{errors, etag, get, versions};
-use crate::backend::{
-    BackendError, Copied, CopyRequest, CopyTags, Metadata, ObjectInfo, ReadConditions, Tags, VersionId,
-    WriteConditions, Written,
-};
+use crate::backend::{Copied, CopyRequest, CopyTags, Metadata, ObjectInfo, Tags, VersionId, WriteConditions, Written};
 use crate::seal::{Envelope, Kind};
 
 mod multipart;
 mod resealed;
+mod source;
+
+pub(crate) use source::{source, source_info};
 
 /// The largest object that one `CopyObject` may copy, plaintext bytes (the limit of S3).
 const COPY_BYTES_MAX: u64 = 5 << 30;
@@ -53,9 +53,10 @@ pub(crate) async fn copy_object(
         input.copy_source_if_modified_since.clone(),
         input.copy_source_if_unmodified_since.clone(),
     );
-    let info = source_info(&scope, &source, version_id.as_deref(), &conditions).await?;
+    let (info, beginning) = source_beginning(&scope, &source, version_id.as_deref(), &conditions).await?;
     let opened = scope.open(&source, &info.metadata)?;
-    if plain_len(&source, &info, opened.envelope.kind())?.bytes() > COPY_BYTES_MAX {
+    let plain = plain_len(&source, &info, opened.envelope.kind())?;
+    if plain.bytes() > COPY_BYTES_MAX {
         return Err(s3_error!(
             InvalidRequest,
             "The specified copy source is larger than the maximum allowable size for a copy source: {COPY_BYTES_MAX}"
@@ -74,11 +75,13 @@ pub(crate) async fn copy_object(
         let copied = resealed::copy(&scope, (&source, &info), &target, copy, kept.as_ref()).await?;
         return answer(&scope, &target, &info, copied, kept);
     }
+    prove(&scope, &source, (&info, &opened), plain, beginning).await?;
+    // before the copy, which would have what does not open too
+    let kept = get::kept(&scope, &source, &info, &opened).await?;
     let copied = match opened.envelope.kind() {
         Kind::Single => copy_single(&scope, &source, &info, &opened, &target, copy).await?,
         Kind::Multipart => multipart::copy_multipart(&scope, &source, &info, &opened, &target, copy).await?,
     };
-    let kept = get::kept(&scope, &source, &info, &opened).await.unwrap_or_default();
     answer(&scope, &target, &info, copied, kept)
 }
 
@@ -150,36 +153,6 @@ async fn copy_single(
         conditions,
     };
     scope.backend().copy(request).await.map_err(errors::backend)
-}
-
-/// Which object `x-amz-copy-source` names: its name and version.
-pub(crate) fn source(scope: &Scope<'_>, source: &CopySource, owner: Option<&str>) -> S3Result<(Name, Option<String>)> {
-    match source {
-        CopySource::Bucket { bucket, key, version_id } => {
-            Ok((scope.name(bucket, key, owner)?, version_id.as_deref().map(str::to_owned)))
-        }
-        CopySource::AccessPoint { .. } | CopySource::Outpost { .. } => {
-            Err(s3_error!(NotImplemented, "Copies from access points are not supported."))
-        }
-    }
-}
-
-/// What the source is; a condition that fails is always `PreconditionFailed`.
-pub(crate) async fn source_info(
-    scope: &Scope<'_>,
-    source: &Name,
-    version_id: Option<&str>,
-    conditions: &ReadConditions,
-) -> S3Result<ObjectInfo> {
-    let answer = scope.backend().head(&source.version(version_id), conditions).await;
-    match answer {
-        Err(BackendError::NotModified { .. }) => Err(s3_error!(PreconditionFailed)),
-        Err(BackendError::IsDeleteMarker { .. }) => Err(s3_error!(
-            InvalidRequest,
-            "The source of a copy request may not specifically refer to a delete marker by version id."
-        )),
-        answer => answer.map_err(errors::backend),
-    }
 }
 
 /// The source's metadata or the request's, as the directive says.

@@ -9,7 +9,9 @@ use s3s::stream::upload_stream::UploadStreamError;
 use s3s::{BodySizeLimitExceeded, S3Error, S3ErrorCode, s3_error};
 
 use crate::backend::{BackendError, BodyError};
-use crate::seal;
+use crate::body::open::failed_in;
+use crate::seal::geometry::LengthError;
+use crate::seal::{self, OpenError};
 use crate::telemetry::tally::{self, Failed};
 
 /// What a failed backend call means to the client.
@@ -98,11 +100,63 @@ pub(crate) fn body(error: BodyError) -> S3Error {
     s3_error!(IncompleteBody)
 }
 
-/// A stored object that does not authenticate, or is not sealed: the client learns that, the log which check failed.
-pub(crate) fn unsealable(bucket: &str, key: &str, why: &dyn std::fmt::Display) -> S3Error {
-    tally::failed(Failed::of(&why.to_string()));
-    tracing::error!(bucket, key, %why, "a stored object failed authentication");
+/// A stored object that does not authenticate, or is not sealed: the client learns that, the log which check failed, the
+/// counter what kind of check, unless it proves nothing ([`Verdict`]).
+pub(crate) fn unsealable(bucket: &str, key: &str, why: &impl Verdict) -> S3Error {
+    match why.failed() {
+        Some(kind) => {
+            tally::failed(kind);
+            tracing::error!(bucket, key, %why, "a stored object failed authentication");
+        }
+        None => tracing::error!(bucket, key, %why, "a stored object cannot be read by this version"),
+    }
+    not_served()
+}
+
+/// What a client is told of an object that does not authenticate.
+pub(crate) fn not_served() -> S3Error {
     s3_error!(InternalError, "The stored object failed authentication and is not served.")
+}
+
+/// Why an object is not served, and what that says of it.
+pub(crate) trait Verdict: std::fmt::Display {
+    /// What is counted as tampering; none if what is stored may be as its writer left it.
+    fn failed(&self) -> Option<Failed>;
+}
+
+impl Verdict for OpenError {
+    fn failed(&self) -> Option<Failed> {
+        failed_in(self)
+    }
+}
+
+impl Verdict for LengthError {
+    fn failed(&self) -> Option<Failed> {
+        Some(Failed::Structure)
+    }
+}
+
+/// What is wrong with an object of which no single piece is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Misfit {
+    /// nothing tells for whom it is sealed (F-2)
+    #[error("it has no envelope")]
+    NoEnvelope,
+    /// the envelope of an upload is that of an object in one piece
+    #[error("the upload record is of another kind")]
+    RecordOfAnotherKind,
+    /// the stored parts do not make up the object
+    #[error("its parts are not those of its record")]
+    PartsOfAnotherRecord,
+}
+
+impl Verdict for Misfit {
+    fn failed(&self) -> Option<Failed> {
+        Some(match self {
+            Self::NoEnvelope | Self::RecordOfAnotherKind => Failed::Envelope,
+            Self::PartsOfAnotherRecord => Failed::Structure,
+        })
+    }
 }
 
 /// The tenant has no key, or none that this object was sealed for.

@@ -82,7 +82,7 @@ fn envelope(name: &Name, info: &ObjectInfo) -> S3Result<Envelope> {
         .metadata
         .user
         .get(metadata::ENVELOPE)
-        .ok_or_else(|| errors::unsealable(&name.bucket, &name.key, &"it has no envelope"))?;
+        .ok_or_else(|| errors::unsealable(&name.bucket, &name.key, &errors::Misfit::NoEnvelope))?;
     Envelope::from_metadata(text).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))
 }
 

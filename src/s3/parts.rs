@@ -1,8 +1,10 @@
 //! Part tables of multipart objects: read once from the completion record, then cached, so that a range is one backend
 //! request.
 //!
-//! The cache is keyed by backend bucket, key and stored entity tag; what it holds was authenticated and never changes.
-//! It holds no secret: a cached table still opens nothing without the object's envelope.
+//! The cache is keyed by backend bucket, key and stored entity tag. All three are the store's word, so whatever is found is
+//! held against the object that was opened just now: its id, its length, its count of stored parts ([`Completed::is_of`]).
+//! What belongs to another object is read anew before anything counts as tampering. Copies keep the id, and with it secret
+//! and table. The cache holds no secret: a table opens nothing without the object's envelope.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,15 +16,16 @@ use s3s::dto::StreamingBlob;
 use super::attributes_record::Attributes;
 use super::errors;
 use super::held::{AtHand, Held};
-use super::read::{bytes_of, fetch, pinned, settle};
+use super::pin::Pin;
+use super::read::settle;
 use super::scope::{Name, Opened, Scope};
 use crate::backend::{
-    BucketName, ETagMatch, GetRequest, ObjectInfo, ObjectRef, ReadConditions, StoredETag, StoredRange,
+    BucketName, ByteStream, ETagMatch, ObjectInfo, ObjectRef, ReadConditions, StoredETag, StoredRange,
 };
-use crate::seal::geometry::{COMPLETION_TAIL_BYTES, STREAM_HEADER_BYTES};
+use crate::seal::geometry::{self, COMPLETION_TAIL_BYTES, PART_OVERHEAD_BYTES, STREAM_HEADER_BYTES};
 use crate::seal::{
-    Completion, CompletionParts, Kind, OpenError, PartHeader, PartTable, PartsSpan, PlainRange, RangeOpener, SealedLen,
-    Span, StreamHeader, UnlistedParts,
+    Completion, CompletionParts, Envelope, Kind, ObjectId, OpenError, PartHeader, PartTable, PartsSpan, PlainRange,
+    RangeOpener, SealedLen, Span, StreamHeader, UnlistedParts,
 };
 use crate::telemetry::tally::{self, Cache};
 
@@ -31,14 +34,43 @@ use crate::telemetry::tally::{self, Cache};
 pub(crate) struct Completed {
     pub(crate) table: Arc<PartTable>,
     pub(crate) attributes: Attributes,
+    of: StoredAs,
     stream_headers: Mutex<HashMap<u32, StreamHeader>>,
+}
+
+/// The object that a completion record is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoredAs {
+    /// kept over copies
+    pub(crate) object_id: ObjectId,
+    /// the client's parts, and the one that holds the record if it is one of its own
+    pub(crate) parts: u32,
 }
 
 impl Completed {
     /// `stream_headers` are those of the first parts, in order, where they are known.
-    pub(crate) fn new(table: PartTable, attributes: Attributes, stream_headers: &[Option<StreamHeader>]) -> Self {
+    pub(crate) fn new(
+        of: StoredAs,
+        table: PartTable,
+        attributes: Attributes,
+        stream_headers: &[Option<StreamHeader>],
+    ) -> Self {
         let known = (0..).zip(stream_headers).filter_map(|(index, header)| Some((index, (*header)?)));
-        Self { table: Arc::new(table), attributes, stream_headers: Mutex::new(known.collect()) }
+        Self { table: Arc::new(table), attributes, of, stream_headers: Mutex::new(known.collect()) }
+    }
+
+    /// Whether it is of the object that has this envelope, which was opened, and is stored as the store says.
+    fn is_of(&self, envelope: &Envelope, info: &ObjectInfo) -> bool {
+        let stored = SealedLen::new(info.stored_bytes);
+        envelope.kind() == Kind::Multipart
+            && envelope.object_id() == self.of.object_id
+            && info.etag.stored_parts() == Some(self.of.parts)
+            && geometry::multipart_plain(stored, self.of.parts) == Ok(self.table.total())
+    }
+
+    /// How many bytes the store has of the object.
+    fn stored_bytes(&self) -> u64 {
+        self.table.total().bytes().saturating_add(u64::from(self.of.parts).saturating_mul(PART_OVERHEAD_BYTES))
     }
 
     /// The plaintext range of the n-th part, from 1; the inner is `None` for an empty part.
@@ -98,8 +130,12 @@ impl PartTables {
         self.seen.insert(object.clone(), seen).await;
     }
 
-    /// Remembers the table of an object that is the current one of its name.
+    /// Remembers the table of an object that is the current one of its name, unless the store counts its parts in another
+    /// way.
     pub(crate) async fn keep(&self, object: ObjectRef, etag: StoredETag, completed: Completed) {
+        if etag.stored_parts() != Some(completed.of.parts) {
+            return;
+        }
         let key = (object.bucket.clone(), object.key.clone(), etag.clone());
         self.tables.insert(key, Arc::new(completed)).await;
         self.seen.insert(object, Seen::Parts(etag)).await;
@@ -146,7 +182,7 @@ pub(crate) async fn completed(
 ) -> S3Result<Arc<Completed>> {
     let tables = &scope.gateway.part_tables;
     let cache_key = (name.stored.clone(), name.key.clone(), info.etag.clone());
-    let cached = tables.tables.get(&cache_key).await;
+    let cached = tables.tables.get(&cache_key).await.filter(|cached| cached.is_of(&opened.envelope, info));
     tally::looked_up(Cache::PartTables, cached.is_some(), tables.tables.entry_count());
     if let Some(cached) = cached {
         return Ok(cached);
@@ -156,7 +192,7 @@ pub(crate) async fn completed(
     let tail_first = info.stored_bytes.saturating_sub(tail_bytes);
     let tail = match held.and_then(|held| held.slice(tail_first, tail_bytes)) {
         Some(tail) => tail,
-        None => bytes_of(scope, pinned(name, info), tail_first, tail_bytes).await?,
+        None => Pin::of(name, info).bytes(scope, tail_first, tail_bytes).await?,
     };
     let broken = |error: OpenError| errors::unsealable(&name.bucket, &name.key, &error);
     let completion =
@@ -167,7 +203,8 @@ pub(crate) async fn completed(
         CompletionParts::Listed(table) => table,
         CompletionParts::Unlisted(unlisted) => walked(scope, name, info, &unlisted).await?,
     };
-    let completed = Arc::new(Completed::new(table, attributes, &stream_headers));
+    let of = StoredAs { object_id: opened.envelope.object_id(), parts: stored_parts };
+    let completed = Arc::new(Completed::new(of, table, attributes, &stream_headers));
     tables.tables.insert(cache_key, Arc::clone(&completed)).await;
     Ok(completed)
 }
@@ -175,10 +212,11 @@ pub(crate) async fn completed(
 /// Walks the part headers of an object with too many runs of part sizes for its record: one small request a part.
 async fn walked(scope: &Scope<'_>, name: &Name, info: &ObjectInfo, unlisted: &UnlistedParts) -> S3Result<PartTable> {
     let broken = |error: OpenError| errors::unsealable(&name.bucket, &name.key, &error);
+    let pin = Pin::of(name, info);
     let mut offset = 0;
     let mut parts = Vec::new();
     for _ in 0..unlisted.client_parts() {
-        let bytes = bytes_of(scope, pinned(name, info), offset, PartHeader::BYTES as u64).await?;
+        let bytes = pin.bytes(scope, offset, PartHeader::BYTES as u64).await?;
         let header = PartHeader::parse(&bytes).map_err(broken)?;
         parts.push((header.number(), header.plain()));
         offset = offset.saturating_add(header.stored().bytes());
@@ -198,70 +236,99 @@ pub(crate) async fn open_range(
 ) -> S3Result<StreamingBlob> {
     let broken = |error: OpenError| errors::unsealable(&name.bucket, &name.key, &error);
     let span = completed.table.span(range).map_err(|error| broken(error.into()))?;
+    let pin = Pin::of(name, info);
     let known = at_hand.held().and_then(|held| held.slice(span.stream_header_first?, STREAM_HEADER_BYTES));
     let stream = async {
         if let Some(stream) = at_hand.into_span(span.stored) {
             return Ok(stream);
         }
-        let (object, conditions) = pinned(name, info);
-        Ok(fetch(scope, object, Some(stored_range(span.stored)), conditions).await?.stream)
+        Ok(pin.fetch(scope, stored_range(span.stored)).await?.stream)
     };
-    let header = stream_header(scope, name, pinned(name, info), completed, &span, known);
+    let header = found_header(scope, &pin, completed, &span, known);
     let (stream, header) = futures::future::try_join(stream, header).await?;
-    let ranged = RangeOpener::parts(opened.body_secret(), Arc::clone(&completed.table), range, header.as_ref());
-    settle(name, ranged, stream, range.bytes()).await
+    opened_span(name, (opened, completed), (range, &span), stream, header).await
 }
 
-/// As [`open_range`], of the object that has `etag` now: what the object is comes with its bytes. `None` if it is another
-/// object by now.
+/// As [`open_range`], of the object that has `etag` now: what the object is comes with its bytes. `None` if the table is not
+/// that of the object: a guess that proves wrong is forgotten and counts for nothing.
 pub(crate) async fn open_guessed_range(
     scope: &Scope<'_>,
     name: &Name,
     object: &ObjectRef,
-    (etag, completed): (&StoredETag, &Arc<Completed>),
+    (etag, completed): (&StoredETag, &Completed),
     range: PlainRange,
 ) -> S3Result<Option<(ObjectInfo, Opened, StreamingBlob)>> {
     let Ok(span) = completed.table.span(range) else { return Ok(None) };
-    let conditions = ReadConditions { if_match: Some(ETagMatch::Is(etag.clone())), ..ReadConditions::default() };
-    let pin = (object.clone(), conditions.clone());
-    let fetching = async {
-        let request = GetRequest { object: object.clone(), range: Some(stored_range(span.stored)), conditions };
-        scope.backend().get(request).await.map_err(errors::backend)
-    };
-    let header = stream_header(scope, name, pin, completed, &span, None);
+    let pin = Pin { object: object.clone(), etag: etag.clone(), stored_bytes: completed.stored_bytes() };
+    let fetching = pin.fetch(scope, stored_range(span.stored));
+    let header = found_header(scope, &pin, completed, &span, None);
     let Ok((fetched, header)) = futures::future::try_join(fetching, header).await else {
         scope.gateway.part_tables.forget(object).await;
         return Ok(None);
     };
     let opened = scope.open(name, &fetched.info.metadata)?;
-    if opened.envelope.kind() != Kind::Multipart || fetched.info.etag != *etag {
+    if !completed.is_of(&opened.envelope, &fetched.info) {
+        scope.gateway.part_tables.forget(object).await;
         return Ok(None);
     }
-    let ranged = RangeOpener::parts(opened.body_secret(), Arc::clone(&completed.table), range, header.as_ref());
-    let body = settle(name, ranged, fetched.stream, range.bytes()).await?;
+    let body = opened_span(name, (&opened, completed), (range, &span), fetched.stream, header).await?;
     Ok(Some((fetched.info, opened, body)))
 }
 
-/// The stream header that a span needs besides: known, at hand, or fetched from the object that `pin` holds to.
-async fn stream_header(
-    scope: &Scope<'_>,
+/// The plaintext of a span; its first piece was authenticated.
+async fn opened_span(
     name: &Name,
-    pin: (ObjectRef, ReadConditions),
+    (opened, completed): (&Opened, &Completed),
+    (range, span): (PlainRange, &PartsSpan),
+    stream: ByteStream,
+    header: FoundHeader,
+) -> S3Result<StreamingBlob> {
+    let is_new = matches!(header, FoundHeader::Read(_));
+    let header = header.parsed().map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
+    let ranged = RangeOpener::parts(opened.body_secret(), Arc::clone(&completed.table), range, header.as_ref());
+    let body = settle(name, ranged, stream, range.bytes()).await?;
+    // not before a segment opened with it: it is no more than what the store said
+    if let Some(header) = header.filter(|_| is_new) {
+        completed.learn(span.first_index, header);
+    }
+    Ok(body)
+}
+
+/// The stream header that a span needs besides.
+enum FoundHeader {
+    NotNeeded,
+    /// a segment opened with it, or the completion record has it
+    Known(StreamHeader),
+    /// what the store says it is
+    Read(Bytes),
+}
+
+impl FoundHeader {
+    fn parsed(self) -> Result<Option<StreamHeader>, OpenError> {
+        match self {
+            Self::NotNeeded => Ok(None),
+            Self::Known(header) => Ok(Some(header)),
+            Self::Read(bytes) => StreamHeader::parse(&bytes).map(Some),
+        }
+    }
+}
+
+/// The stream header that a span needs besides: known, at hand, or fetched from the object that `pin` holds to.
+async fn found_header(
+    scope: &Scope<'_>,
+    pin: &Pin,
     completed: &Completed,
     span: &PartsSpan,
     held: Option<Bytes>,
-) -> S3Result<Option<StreamHeader>> {
-    let Some(first) = span.stream_header_first else { return Ok(None) };
+) -> S3Result<FoundHeader> {
+    let Some(first) = span.stream_header_first else { return Ok(FoundHeader::NotNeeded) };
     if let Some(known) = completed.stream_header(span.first_index) {
-        return Ok(Some(known));
+        return Ok(FoundHeader::Known(known));
     }
-    let bytes = match held {
-        Some(bytes) => bytes,
-        None => bytes_of(scope, pin, first, STREAM_HEADER_BYTES).await?,
-    };
-    let header = StreamHeader::parse(&bytes).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
-    completed.learn(span.first_index, header);
-    Ok(Some(header))
+    match held {
+        Some(bytes) => Ok(FoundHeader::Read(bytes)),
+        None => pin.bytes(scope, first, STREAM_HEADER_BYTES).await.map(FoundHeader::Read),
+    }
 }
 
 fn stored_range(Span { stored_first, stored_bytes }: Span) -> StoredRange {

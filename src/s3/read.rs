@@ -5,17 +5,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use futures::TryStreamExt as _;
 use s3s::dto::{Range, StreamingBlob};
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::errors;
-use super::held::{AtHand, Held};
+use super::held::AtHand;
 use super::parts::{self, Completed};
+use super::pin::Pin;
 use super::scope::{Name, Opened, Scope};
-use crate::backend::{
-    BackendError, BodyError, ETagMatch, Fetched, GetRequest, ObjectInfo, ObjectRef, ReadConditions, StoredRange,
-};
+use crate::backend::{BackendError, BodyError, Fetched, GetRequest, ObjectInfo, ObjectRef, ReadConditions};
 use crate::body::open::{Opens, open};
 use crate::seal::{
     Kind, MultipartOpener, OpenError, PlainLen, PlainRange, PlainRangeSpec, SealedLen, SingleOpener, geometry,
@@ -103,7 +102,8 @@ pub(crate) fn plain_len(name: &Name, info: &ObjectInfo, kind: Kind) -> S3Result<
 }
 
 async fn whole(scope: &Scope<'_>, name: &Name, object: ObjectRef, conditions: ReadConditions) -> S3Result<Reading> {
-    let Fetched { info, stream, .. } = fetch(scope, object.clone(), None, conditions).await?;
+    let request = GetRequest { object: object.clone(), range: None, conditions };
+    let Fetched { info, stream, .. } = scope.backend().get(request).await.map_err(errors::backend)?;
     let opened = scope.open(name, &info.metadata)?;
     let kind = opened.envelope.kind();
     let plain = plain_len(name, &info, kind)?;
@@ -136,13 +136,18 @@ async fn part(
         Kind::Multipart => Some(parts::completed(scope, name, &info, &opened, end.held()).await?),
     };
     let range = part_range(plain, completed.as_deref(), number)?;
-    let pinned = ReadConditions { if_match: Some(ETagMatch::Is(info.etag.clone())), ..ReadConditions::default() };
+    let pin = Pin::of(name, &info);
     let Some(range) = range else {
-        return Ok(Reading { completed, ..whole(scope, name, object, pinned).await? });
+        let whole = whole(scope, name, object, pin.conditions()).await?;
+        pin.holds(&whole.info)?;
+        return Ok(Reading { completed, ..whole });
     };
     let spec = PlainRangeSpec::Between { first: range.first(), last: range.last() };
     match completed {
-        None => range::range(scope, name, object, pinned, spec).await,
+        None => {
+            let single = range::range(scope, name, object, pin.conditions(), spec).await?;
+            pin.holds(&single.info).map(|()| single)
+        }
         Some(completed) => {
             let body = parts::open_range(scope, name, (&info, &opened), &completed, range, end).await?;
             Ok(Reading { info, opened, plain, range: Some(range), body, completed: Some(completed) })
@@ -179,34 +184,6 @@ pub(crate) fn unsatisfiable(plain: PlainLen) -> S3Error {
     error
 }
 
-/// Some stored bytes of exactly the object that `info` speaks of, held: for headers and records.
-pub(crate) async fn bytes_of(
-    scope: &Scope<'_>,
-    (object, conditions): (ObjectRef, ReadConditions),
-    first: u64,
-    bytes: u64,
-) -> S3Result<Bytes> {
-    let range = StoredRange::Bounded { first, last: first.saturating_add(bytes).saturating_sub(1) };
-    let Fetched { first, bytes, stream, .. } = fetch(scope, object, Some(range), conditions).await?;
-    Ok(Held::all(first, bytes, stream).await?.into_bytes())
-}
-
-/// The version and entity tag that an answer spoke of, so that a second request cannot read another object.
-pub(crate) fn pinned(name: &Name, info: &ObjectInfo) -> (ObjectRef, ReadConditions) {
-    let object = name.version(info.version_id.as_ref().map(crate::backend::VersionId::as_str));
-    let conditions = ReadConditions { if_match: Some(ETagMatch::Is(info.etag.clone())), ..ReadConditions::default() };
-    (object, conditions)
-}
-
-pub(crate) async fn fetch(
-    scope: &Scope<'_>,
-    object: ObjectRef,
-    range: Option<StoredRange>,
-    conditions: ReadConditions,
-) -> S3Result<Fetched> {
-    scope.backend().get(GetRequest { object, range, conditions }).await.map_err(errors::backend)
-}
-
 /// Starts opening; whatever fails before the first plaintext byte is a clean error.
 pub(crate) async fn settle<O: Opens>(
     name: &Name,
@@ -216,7 +193,7 @@ pub(crate) async fn settle<O: Opens>(
 ) -> S3Result<StreamingBlob> {
     let opener = opener.map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
     open(stream, opener, plain_bytes).await.map_err(|error| match error.downcast::<OpenError>() {
-        Ok(error) => errors::unsealable(&name.bucket, &name.key, &error),
+        Ok(error) => errors::unsealable(&name.bucket, &name.key, &*error),
         Err(error) => failed(error),
     })
 }
@@ -227,6 +204,15 @@ pub(crate) fn failed(error: BodyError) -> S3Error {
         Ok(error) => errors::backend(*error),
         Err(error) => errors::backend(BackendError::Unavailable(error)),
     }
+}
+
+/// The plaintext as the source of something new: an error in it is the store's, and no client sent too little.
+pub(crate) fn as_source(plain: StreamingBlob) -> StreamingBlob {
+    StreamingBlob::wrap(plain.map_err(|error: BodyError| match error.downcast::<OpenError>() {
+        // counted where it was found
+        Ok(_) => errors::not_served(),
+        Err(error) => failed(error),
+    }))
 }
 
 fn spec(range: Range) -> PlainRangeSpec {

@@ -138,7 +138,7 @@ impl<'a> Scope<'a> {
         let text = metadata
             .user
             .get(metadata::ENVELOPE)
-            .ok_or_else(|| errors::unsealable(&name.bucket, &name.key, &"it has no envelope"))?;
+            .ok_or_else(|| errors::unsealable(&name.bucket, &name.key, &errors::Misfit::NoEnvelope))?;
         let envelope =
             Envelope::from_metadata(text).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
         self.open_envelope(name, envelope)

@@ -38,6 +38,8 @@ pub struct Envelope([u8; Envelope::BYTES]);
 impl Envelope {
     /// The length of every envelope.
     pub const BYTES: usize = 128;
+    /// What [`OpenError::Malformed`] calls the suite: one that is not known here may be that of a later version.
+    pub const SUITE_FIELD: &'static str = "suite";
 
     /// Makes an envelope and a fresh object secret with it (mode 0). Every call draws a new ephemeral key (F-4).
     ///
@@ -94,7 +96,7 @@ impl Envelope {
             return Err(OpenError::Malformed("magic"));
         }
         if bytes[4] != SUITE {
-            return Err(OpenError::Malformed("suite"));
+            return Err(OpenError::Malformed(Self::SUITE_FIELD));
         }
         if !matches!(bytes[5], SINGLE | MULTIPART) {
             return Err(OpenError::Malformed("kind"));

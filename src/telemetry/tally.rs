@@ -18,16 +18,6 @@ impl Failed {
     /// Every kind, with its label.
     pub const ALL: [(Self, &'static str); 3] =
         [(Self::Envelope, "envelope"), (Self::Segment, "segment"), (Self::Structure, "structure")];
-
-    /// The kind that an error's text speaks of.
-    #[must_use]
-    pub fn of(why: &str) -> Self {
-        match why {
-            _ if why.contains("envelope") || why.contains("low-order") => Self::Envelope,
-            _ if why.starts_with("segment") => Self::Segment,
-            _ => Self::Structure,
-        }
-    }
 }
 
 /// Plaintext bytes were sealed.
@@ -90,14 +80,6 @@ static FAILURES: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn errors_are_sorted_by_what_they_speak_of() {
-        assert_eq!(Failed::of("segment 3 fails authentication"), Failed::Segment);
-        assert_eq!(Failed::of("envelope tag mismatch"), Failed::Envelope);
-        assert_eq!(Failed::of("it has no envelope"), Failed::Envelope);
-        assert_eq!(Failed::of("cut short"), Failed::Structure);
-    }
 
     #[test]
     fn what_is_counted_adds_up() {

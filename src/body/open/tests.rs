@@ -2,6 +2,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 
 use super::*;
+use crate::seal::geometry::LengthError;
 
 /// Hands bytes through, and ends as told.
 struct Through {
@@ -73,4 +74,37 @@ async fn a_later_failure_ends_the_stream_in_an_error() {
 async fn an_empty_body_opens_to_nothing() {
     let blob = open(stored(&[]), Through { fails_after: 9, ends_well: true }, 0).await.unwrap();
     assert_eq!(given(blob).await, (Vec::new(), true));
+}
+
+#[test]
+fn what_proves_no_tampering_is_not_counted() {
+    let key = |text: &str| text.parse().unwrap();
+    let other = OpenError::WrongKey { envelope: key("0011223344556677"), key: key("8899aabbccddeeff") };
+    for error in [OpenError::Malformed(Envelope::SUITE_FIELD), other] {
+        assert_eq!(failed_in(&error), None, "{error}");
+    }
+}
+
+#[test]
+fn what_is_not_as_it_was_sealed_is_counted_by_its_kind() {
+    for (error, kind) in [
+        (OpenError::Malformed("magic"), Failed::Envelope),
+        (OpenError::Malformed("zero bytes"), Failed::Envelope),
+        (OpenError::LowOrderPoint, Failed::Envelope),
+        (OpenError::EnvelopeTag, Failed::Envelope),
+        (OpenError::WrongKind, Failed::Envelope),
+        (OpenError::Segment { index: 3 }, Failed::Segment),
+        (OpenError::Length(LengthError::Range), Failed::Structure),
+        (OpenError::StreamHeader, Failed::Structure),
+        (OpenError::Cut, Failed::Structure),
+        (OpenError::Trailing, Failed::Structure),
+        (OpenError::PartHeader, Failed::Structure),
+        (OpenError::Slack, Failed::Structure),
+        (OpenError::Completion("no trailer"), Failed::Structure),
+        (OpenError::PartsDiffer, Failed::Structure),
+        (OpenError::Attributes, Failed::Structure),
+        (OpenError::CustomerKeyCheck, Failed::Structure),
+    ] {
+        assert_eq!(failed_in(&error), Some(kind), "{error}");
+    }
 }

@@ -14,7 +14,7 @@ use crate::backend::{
     WriteConditions, Written,
 };
 use crate::s3::multipart::{Record, Staging, staging};
-use crate::s3::read::pinned;
+use crate::s3::pin::pinned;
 use crate::s3::scope::{Name, Opened, Scope};
 use crate::s3::{errors, metadata, parts};
 use crate::seal::geometry::PART_OVERHEAD_BYTES;
@@ -32,7 +32,7 @@ pub(crate) async fn copy_multipart(
     let completed = parts::completed(scope, source, info, opened, None).await?;
     let lengths = completed.table.iter().map(|part| part.plain.bytes());
     let ranges = stored_ranges(lengths, info.stored_bytes, info.etag.stored_parts().unwrap_or(0))
-        .ok_or_else(|| errors::unsealable(&source.bucket, &source.key, &"its parts are not those of its record"))?;
+        .ok_or_else(|| errors::unsealable(&source.bucket, &source.key, &errors::Misfit::PartsOfAnotherRecord))?;
     let tags = tags_of(scope, source, info, tags).await?;
     metadata.user.insert(metadata::ENVELOPE.to_owned(), rewrapped(scope, opened, target)?.to_metadata());
     keep(&mut metadata, info, &[metadata::CUSTOMER_KEY]);

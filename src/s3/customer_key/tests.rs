@@ -12,6 +12,8 @@ use s3s::dto::{
 use super::*;
 use crate::s3::testing::{BUCKET, Harness, OTHER_BUCKET, blob, code, pattern, request};
 
+mod changed;
+
 /// Base64 of a key and of its MD5.
 type Key = (&'static str, &'static str);
 
@@ -282,40 +284,6 @@ async fn a_key_for_an_object_that_has_none_is_a_mistake() {
         ..with_key!(put_input("key", b"plain"), Some(ONE))
     };
     assert_eq!(code(open.gateway.put_object(request(both)).await), "InvalidArgument");
-}
-
-/// What a backend might do to the metadata that tells of the key.
-#[tokio::test]
-async fn the_body_does_not_open_without_the_key_whatever_the_backend_says() {
-    use crate::backend::{CopyRequest, CopyTags, ObjectRef, ReadConditions, WriteConditions};
-    let open = Open::new().await;
-    open.put("key", &pattern(1, 1_000), Some(ONE)).await.unwrap();
-    let stored = crate::backend::BucketName::new(BUCKET);
-    let object = ObjectRef { bucket: stored.clone(), key: "key".to_owned(), version_id: None };
-    let info = open.harness.store.head(&object, &ReadConditions::default()).await.unwrap();
-    let swap = |metadata: Metadata| CopyRequest {
-        source: object.clone(),
-        source_conditions: ReadConditions::default(),
-        bucket: stored.clone(),
-        key: "key".to_owned(),
-        metadata,
-        tags: CopyTags::Keep,
-        conditions: WriteConditions::default(),
-    };
-    let mut without = info.metadata.clone();
-    without.user.remove(CUSTOMER_KEY).unwrap();
-    open.harness.store.copy(swap(without)).await.unwrap();
-    assert_eq!(code(open.get("key", None, None).await), "InternalError");
-
-    // the check of another key for this very object lets that key no further
-    let mut other = info.metadata.clone();
-    other.user.insert(CUSTOMER_KEY.to_owned(), "AAAAAAAAAAAAAAAAAAAAAA".to_owned());
-    open.harness.store.copy(swap(other)).await.unwrap();
-    assert_eq!(code(open.get("key", None, Some(ONE)).await), "AccessDenied");
-    let mut broken = info.metadata;
-    broken.user.insert(CUSTOMER_KEY.to_owned(), "?".to_owned());
-    open.harness.store.copy(swap(broken)).await.unwrap();
-    assert_eq!(code(open.get("key", None, Some(ONE)).await), "InternalError");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::backend::{
 };
 use crate::s3::attributes_record::Attributes;
 use crate::s3::errors;
-use crate::s3::parts::{Completed, PartTables};
+use crate::s3::parts::{Completed, PartTables, StoredAs};
 use crate::seal::geometry::PART_NUMBER_MAX;
 use crate::seal::{Completion, CompletionRecord, PartNumber, PartTable, SealError, StreamHeader, place_record};
 
@@ -55,12 +55,13 @@ pub(super) async fn finish(work: Finish) -> S3Result<Finished> {
     let etag = put(backend.as_ref(), &upload, number, body).await?;
 
     let stored = parts.into_iter().filter(|part| part.number != number).map(|part| (part.number, part.etag));
-    let parts = stored.chain([(number, etag)]).collect();
+    let parts: Vec<_> = stored.chain([(number, etag)]).collect();
+    let of = StoredAs { object_id: upload.envelope.object_id(), parts: u32::try_from(parts.len()).unwrap_or(u32::MAX) };
     let complete = CompleteUpload { upload: upload.at.clone(), parts, conditions };
     let written = backend.complete_upload(complete).await.map_err(errors::backend)?;
 
     let object = ObjectRef { bucket: upload.at.bucket.clone(), key: upload.at.key.clone(), version_id: None };
-    tables.keep(object, written.etag.clone(), Completed::new(table, attributes, &stream_headers)).await;
+    tables.keep(object, written.etag.clone(), Completed::new(of, table, attributes, &stream_headers)).await;
     uploads.forget(&upload.staging).await;
     // The object is there whatever becomes of this; the sweeper comes after it.
     if let Err(error) = upload.staging.clear().await {

@@ -172,7 +172,7 @@ impl Uploads {
         let unsealable = |error| errors::unsealable(&name.bucket, &name.key, &error);
         let envelope = Envelope::from_metadata(&sealed.envelope).map_err(unsealable)?;
         if envelope.kind() != Kind::Multipart {
-            return Err(errors::unsealable(&name.bucket, &name.key, &"the upload record is of another kind"));
+            return Err(errors::unsealable(&name.bucket, &name.key, &errors::Misfit::RecordOfAnotherKind));
         }
         let opened = scope.open_envelope(name, envelope)?;
         let json = open_attributes(&opened.secret, &sealed.attributes).map_err(unsealable)?;

@@ -14,12 +14,13 @@
 
 use s3s::S3Result;
 
-use super::{Reading, bytes_of, pinned, plain_len, settle, unsatisfiable};
+use super::{Reading, plain_len, settle, unsatisfiable};
 use crate::backend::{BackendError, Fetched, GetRequest, ObjectInfo, ObjectRef, ReadConditions, StoredRange};
 use crate::s3::held::{AtHand, Coming, Held};
 use crate::s3::parts::Completed;
+use crate::s3::pin::Pin;
 use crate::s3::scope::{Name, Scope, kind};
-use crate::s3::{errors, metadata, parts};
+use crate::s3::{errors, metadata, parts, pin};
 use crate::seal::geometry::COMPLETION_TAIL_BYTES;
 use crate::seal::{
     Kind, OpenError, PlainRange, PlainRangeSpec, RangeOpener, SealedLen, StoredRangeSpec, StreamHeader, geometry,
@@ -71,7 +72,11 @@ pub(super) async fn range(
             let info = scope.backend().head(&object, &conditions).await.map_err(errors::backend)?;
             match kind(&info) {
                 Some(Kind::Multipart) => in_parts(scope, name, info, AtHand::Nothing, spec).await,
-                _ => Err(unsatisfiable(plain_len(name, &info, Kind::Single)?)),
+                _ => {
+                    let plain = plain_len(name, &info, Kind::Single)?;
+                    // a store that says 416 to a range that is there would have a client think it had come to the end
+                    Err(spec.resolve(plain).map_or_else(|| unsatisfiable(plain), |_| pin::disagreeing()))
+                }
             }
         }
         Err(error) => Err(errors::backend(error)),
@@ -154,7 +159,7 @@ async fn single(scope: &Scope<'_>, name: &Name, fetched: Fetched, spec: PlainRan
 /// The stream header of a single object whose writer left it out of the metadata: one more request.
 async fn fetched_header(scope: &Scope<'_>, name: &Name, info: &ObjectInfo) -> S3Result<StreamHeader> {
     let first = geometry::SINGLE_STREAM_OFFSET;
-    let bytes = bytes_of(scope, pinned(name, info), first, geometry::STREAM_HEADER_BYTES).await?;
+    let bytes = Pin::of(name, info).bytes(scope, first, geometry::STREAM_HEADER_BYTES).await?;
     StreamHeader::parse(&bytes).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))
 }
 

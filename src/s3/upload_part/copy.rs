@@ -13,7 +13,8 @@ use crate::s3::customer_key::{customer_key, show_encryption, source_customer_key
 use crate::s3::etag;
 use crate::s3::gateway::Gateway;
 use crate::s3::multipart::part_number;
-use crate::s3::read::{Reading, Wanted, pinned, plain_len, read};
+use crate::s3::pin::Pin;
+use crate::s3::read::{Reading, Wanted, as_source, plain_len, read};
 use crate::s3::scope::Scope;
 use crate::seal::{PlainLen, PlainRangeSpec, geometry};
 
@@ -40,9 +41,11 @@ pub(crate) async fn upload_part_copy(
     let plain = plain_len(&from, &info, scope.open(&from, &info.metadata)?.envelope.kind())?;
     let (wanted, plain_bytes) = wanted(range, plain)?;
 
-    let (object, conditions) = pinned(&from, &info);
-    let version_id = object.version_id.as_ref().map(crate::backend::VersionId::as_str);
-    let Reading { body, .. } = read(&scope, &from, version_id, conditions, wanted).await?;
+    let pin = Pin::of(&from, &info);
+    let version_id = pin.object.version_id.as_ref().map(crate::backend::VersionId::as_str);
+    let Reading { body, info: found, .. } = read(&scope, &from, version_id, pin.conditions(), wanted).await?;
+    pin.holds(&found)?;
+    let body = as_source(body);
     let verifier = Verifier::new(&Checksum::default(), None, None, &http::HeaderMap::default(), None)?;
     let verifier = match upload.checksum {
         Some(checksum) => verifier.or_compute(checksum.algorithm),
