@@ -3,6 +3,7 @@
 //! - `keys`: where keys come from, and how they stay fresh
 //! - `operate`: listeners, the admin port, and the way out; `observe`: how everything is
 //! - `reload`: what a new configuration does while serving
+//! - [`secret_output`]: standard output, where it holds a secret
 //! - [`doctor`]: all that a start needs, looked at before it
 
 pub mod doctor;
@@ -10,6 +11,7 @@ mod keys;
 mod observe;
 mod operate;
 mod reload;
+pub mod secret_output;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -251,11 +253,17 @@ fn greet(scheme: &str, address: SocketAddr, admin: SocketAddr, generated: Option
             "Seed and access key were {state}: {} (keep a copy: without it nothing opens)",
             generated.file.display()
         )?;
+        let secret = match secret_output::close_to_others() {
+            Ok(()) => generated.secret_access_key.expose(),
+            Err(error) => {
+                tracing::warn!("the secret access key is not printed: {error:#}");
+                "…"
+            }
+        };
         writeln!(
             out,
             "Try:\n  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL={scheme}://{address} aws s3 mb s3://first",
-            generated.access_key_id,
-            generated.secret_access_key.expose(),
+            generated.access_key_id, secret,
         )?;
     }
     out.flush()

@@ -140,7 +140,12 @@ def the_free_map_becomes_json():
     written = application(render({"config": config, "existingSecret": "sealgate-secret"}))
     assert written["crypto"] == config["crypto"] and written["cache"] == {"any": [1, True, None]}, written
     assert written["limits"]["in_flight_requests_max"] == 2000000, "numbers stay numbers"
-    assert written["listen"] == {"s3": "[::]:8000", "admin": "0.0.0.0:8001", "allow_plain_http": True}
+    service = "demo-sealgate-admin.storage"
+    names = [service, f"{service}.svc", f"{service}.svc.cluster.local"]
+    assert written["listen"] == {"s3": "[::]:8000", "admin": "0.0.0.0:8001", "allow_plain_http": True, "admin_hosts": names}
+    own = {"config": {"listen": {"admin_hosts": ["status.example.com"]}}}
+    assert application(render(own))["listen"]["admin_hosts"] == [*names, "status.example.com"]
+    assert "admin_hosts" not in application(render({"adminService": {"enabled": False}}))["listen"]
     tls = application(render(TOGGLES["tls"]))["listen"]
     assert "allow_plain_http" not in tls
     assert tls["tls"] == {"cert": "/opt/tls/tls.crt", "key": "/opt/tls/tls.key", "client_ca": "/opt/tls/ca.crt"}
@@ -262,6 +267,26 @@ def the_network_policy_names_every_port_both_ways():
     assert ports == {("admin",): [{"podSelector": {}}], ("s3", "web", 9000): peers["networkPolicy"]["s3From"]}, ports
 
 
+def the_admin_port_is_closed_to_other_namespaces_by_default():
+    monitoring = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    for values, admin_from in (({}, [{"podSelector": {}}]), (TOGGLES["ports"], [{"podSelector": {}}]),
+                               ({"networkPolicy": {"adminFrom": monitoring}}, monitoring)):
+        objects = render(values)
+        spec = objects["NetworkPolicy", "demo-sealgate"]["spec"]
+        assert spec["policyTypes"] == ["Ingress"] and "egress" not in spec, spec
+        admin, others = spec["ingress"]
+        assert admin == {"ports": [{"port": "admin", "protocol": "TCP"}], "from": admin_from}, admin
+        assert "from" not in others
+        open_to_all = {number for port in others["ports"] if port["protocol"] == "TCP" and isinstance(port["port"], int)
+                       for number in range(port["port"], port.get("endPort", port["port"]) + 1)}
+        own = {port["name"]: port["containerPort"] for port in container(objects)["ports"]}
+        assert open_to_all == set(range(1, 65536)) - {own["admin"]}, "nothing else is closed"
+        assert {"port": "s3", "protocol": "TCP"} in others["ports"] and {"protocol": "UDP"} in others["ports"]
+    assert ("NetworkPolicy", "demo-sealgate") not in render({"networkPolicy": {"guardAdmin": False}})
+    assert {"port": 9000, "protocol": "TCP"} in render(TOGGLES["ports"])["NetworkPolicy", "demo-sealgate"]["spec"][
+        "ingress"][1]["ports"]
+
+
 def services_have_further_ports_and_a_headless_one():
     objects = render(merged(TOGGLES["ports"], TOGGLES["self-signed"]))
     ports = objects["Service", "demo-sealgate"]["spec"]["ports"]
@@ -370,6 +395,11 @@ def notes_warn():
     assert "in clear" in notes(TOGGLES["inline"]) and "wait for the Secret" not in notes(TOGGLES["inline"])
     assert "wait for the Secret demo-sealgate" in notes({})
     insecure = {"config": {"crypto": {"kms_config": {"tls": {"insecure_skip_verify": True}}}}}
+    unguarded = {"networkPolicy": {"guardAdmin": False}}
+    assert "guardAdmin is off" in notes(unguarded) and "guardAdmin is off" not in notes({})
+    assert "networkPolicy.adminFrom" in notes(TOGGLES["monitor"]) and "networkPolicy.adminFrom" not in notes({})
+    named = merged(TOGGLES["monitor"], {"networkPolicy": {"adminFrom": [{"podSelector": {}}]}})
+    assert "networkPolicy.adminFrom" not in notes(named)
     assert "insecure_skip_verify" in notes(insecure) and "insecure_skip_verify" not in notes({})
 
 

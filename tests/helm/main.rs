@@ -64,6 +64,7 @@ checks! {
     probes_and_the_way_out
     scaling_and_disruption
     the_network_policy_names_every_port_both_ways
+    the_admin_port_is_closed_to_other_namespaces_by_default
     services_have_further_ports_and_a_headless_one
     a_proxy_is_told_to_the_gateway
     every_example_of_the_readme_renders

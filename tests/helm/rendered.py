@@ -16,6 +16,7 @@ TOGGLES = {
     "autoscaling": {"autoscaling": {"enabled": True}},
     "budget": {"podDisruptionBudget": {"enabled": True}},
     "policy": {"networkPolicy": {"enabled": True}},
+    "unguarded": {"networkPolicy": {"guardAdmin": False}},
     "monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"},
                                    "metricsSecret": {"name": "scrape"}}},
     "pod-monitor": {"podMonitor": {"enabled": True, "labels": {"release": "p"}}, "adminService": {"enabled": False}},

@@ -26,6 +26,7 @@ mod gateway;
 mod life;
 mod listeners;
 mod page;
+mod printed;
 mod promtool;
 mod proxied;
 mod runbook;

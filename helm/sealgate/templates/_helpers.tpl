@@ -183,7 +183,15 @@ seccompProfile:
 {{- /* what the chart's own default says of an S3 store */}}
 {{- $config = set $config "backend" (omit (default (dict) $config.backend) "endpoint" "region" "path_style") }}
 {{- end }}
-{{- mergeOverwrite $chart $config | toPrettyJson }}
+{{- $written := mergeOverwrite $chart $config }}
+{{- /* Prometheus and others ask the admin port by the names of its Service */}}
+{{- $hosts := dig "listen" "admin_hosts" list $written }}
+{{- if .Values.adminService.enabled }}
+{{- $service := printf "%s-admin.%s" (include "sealgate.fullname" .) .Release.Namespace }}
+{{- $hosts = concat (list $service (printf "%s.svc" $service) (printf "%s.svc.cluster.local" $service)) $hosts | uniq }}
+{{- end }}
+{{- if $hosts }}{{ $_ := set $written.listen "admin_hosts" $hosts }}{{ end }}
+{{- $written | toPrettyJson }}
 {{- end }}
 
 {{/* What counts after a restart only. */}}
