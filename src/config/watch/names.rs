@@ -106,6 +106,6 @@ mod tests {
             assert!(names.contains(OsStr::new(name)), "{name} is not in {names:?}");
         }
         symlink("loop", folder.path().join("loop")).unwrap();
-        assert!(super::of(&Paths { config: path("loop"), secret: path("none") }, &[]).contains(OsStr::new("loop")));
+        assert!(of(&Paths { config: path("loop"), secret: path("none") }, &[]).contains(OsStr::new("loop")));
     }
 }
