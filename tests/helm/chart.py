@@ -21,7 +21,7 @@ import yaml
 
 import readme
 from monitoring import alerts_are_sound, both_monitors_scrape_the_same_way, the_dashboard_shows_metrics_that_exist
-from rendered import (CHART, HELM3, HELM4, HELMS, LOCAL, TOGGLES, all_values, application, container, merged, pod, render,
+from rendered import (CHART, CLUSTER_KEY, HELM3, HELM4, HELMS, LOCAL, TOGGLES, all_values, application, container, merged, pod, render,
                       run, template)
 
 CHECK = sys.argv[6]
@@ -97,6 +97,21 @@ def what_is_mounted_is_a_folder():
         secret = of["customer-fragments"]["secret"]
         assert secret["secretName"] == "gateway-customer-fragments"
         assert secret["items"] == [{"key": "customer-fragments", "path": "customer_fragments.json"}]
+
+
+def keys_of_the_cluster_are_mounted_and_named():
+    objects = render(TOGGLES["cluster-keys"])
+    mounts = {mount["name"]: mount for mount in container(objects)["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod(objects)["spec"]["volumes"]}
+    assert volumes["cluster-keys"]["secret"] == {"secretName": "gateway-cluster", "defaultMode": 0o440,
+                                                 "items": [{"key": "cluster-keys", "path": "keys"}]}
+    assert mounts["cluster-keys"] == {"name": "cluster-keys", "mountPath": "/opt/cluster", "readOnly": True}
+    assert application(objects)["cluster"] == {"name": "sealgate", "keys_file": "/opt/cluster/keys"}
+    assert "keys_file" not in application(render({}))["cluster"] and "keys_file" not in application(render(LOCAL))["cluster"]
+    # where a Secret that is there may have them, and where a local store makes its own
+    for values in ({"existingSecret": "gateway"}, {"config": {"cluster": {"keys_file": "/opt/secret/cluster-keys"}}},
+                   merged(LOCAL, {"secretConfig": {"crypto": {"key_seed": "c2VlZA=="}}})):
+        assert "cluster-keys" not in {volume["name"] for volume in pod(render(values))["spec"]["volumes"]}
 
 
 def pods_make_certificates_for_development():
@@ -341,6 +356,11 @@ def wrong_values_are_refused_in_plain_words():
         ({"secretConfig": {"crypto": {"mode": "local-multi-keys"}}}, "crypto.tenant_keys is missing"),
         ({"secretConfig": {"crypto": {"mode": "single-key"}}}, "secretConfig.crypto.key_seed is missing"),
         (merged(TOGGLES["tenants"], {"config": {"crypto": {"tenant_keys": {TENANT: "a"}}}}), "put them into the Secret"),
+        ({"config": {"cluster": {"keys": [CLUSTER_KEY]}}}, "put them into the Secret"),
+        ({"secretConfig": {"crypto": {"key_seed": "c2VlZA=="}}}, "sealgate keygen --cluster > cluster-keys; kubectl -n default"),
+        (merged(TOGGLES["inline"], TOGGLES["cluster-keys"]), "from one place"),
+        (merged(TOGGLES["cluster-keys"], {"config": {"cluster": {"keys_file": "/opt/secret/cluster-keys"}}}), "from one place"),
+        ({"clusterKeys": {"existing": "a"}}, "existing"),
         ({"config": {"backend": {"type": "local"}}}, "set replicaCount to 1"),
         ({"config": {"cluster": None}}, "cluster"),
         ({"config": {"cluster": {"name": ""}}}, "name"),
@@ -379,8 +399,10 @@ def defaults_hold_no_secret():
     # without a Secret nothing starts, so nothing is generated
     volumes = {volume["name"]: volume for volume in pod(render({}))["spec"]["volumes"]}
     assert "optional" not in volumes["secret"]["secret"]
-    notes = run(HELM4, {"secretConfig": {"crypto": {"key_seed": "c2VjcmV0"}}}, "install", "demo", "--dry-run=client")
-    assert notes.returncode == 0 and "c2VjcmV0" not in notes.stdout.split("NOTES:")[1], notes.stderr
+    secret = {"secretConfig": {"crypto": {"key_seed": "c2VjcmV0"}, "cluster": {"keys": [CLUSTER_KEY]}}}
+    notes = run(HELM4, secret, "install", "demo", "--dry-run=client")
+    assert notes.returncode == 0, notes.stderr
+    assert all(text not in notes.stdout.split("NOTES:")[1] for text in ("c2VjcmV0", CLUSTER_KEY))
 
 
 def notes_warn():
@@ -394,6 +416,10 @@ def notes_warn():
     assert "one replica" in notes(LOCAL) and "go with the pod" in notes(LOCAL)
     assert "in clear" in notes(TOGGLES["inline"]) and "wait for the Secret" not in notes(TOGGLES["inline"])
     assert "wait for the Secret demo-sealgate" in notes({})
+    command = "sealgate keygen --cluster > cluster-keys"
+    assert command in notes({}) and command in notes({"existingSecret": "gateway"})
+    for values in (TOGGLES["cluster-keys"], TOGGLES["inline"], LOCAL):
+        assert command not in notes(values), values
     insecure = {"config": {"crypto": {"kms_config": {"tls": {"insecure_skip_verify": True}}}}}
     unguarded = {"networkPolicy": {"guardAdmin": False}}
     assert "guardAdmin is off" in notes(unguarded) and "guardAdmin is off" not in notes({})

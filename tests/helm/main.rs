@@ -53,6 +53,7 @@ checks! {
     lint_is_strict_and_silent
     pods_are_restricted
     what_is_mounted_is_a_folder
+    keys_of_the_cluster_are_mounted_and_named
     pods_make_certificates_for_development
     existing_objects_are_used_and_not_written
     the_free_map_becomes_json
