@@ -88,6 +88,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         remote: live.remote(),
         reloads: watcher.counts(),
         recent: options.recent,
+        cluster_keys: cluster_keys.clone(),
     };
     let admin = operation.serve_admin(observed, &backend, &options.paths.secret.path)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving S3");
@@ -102,7 +103,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     }
     following.spawn(told);
     following.spawn(reload.run());
-    following.spawn(live.clone().tell_of(teller(&config, &operation)));
+    following.spawn(live.clone().tell_of(teller(&config, &operation, cluster_keys.clone())));
     let rules = auth_rules(&config);
     let gateway = Gateway::new(backend, live.keys, cluster_keys, staging).allowing_sse_c(config.auth.allow_sse_c);
     let forward = gateway.forward();
@@ -233,12 +234,13 @@ fn auth_rules(config: &Config) -> auth::Rules {
 }
 
 /// What the Coordinator is told of this gateway.
-fn teller(config: &Config, operation: &Operation) -> Teller {
+fn teller(config: &Config, operation: &Operation, cluster_keys: LiveClusterKeys) -> Teller {
     Teller {
         cluster: config.cluster.name.clone(),
         pod: config.cluster.pod.clone(),
         version: env!("CARGO_PKG_VERSION"),
         config_digest: operation.config_digest(),
+        cluster_keys: Box::new(move || cluster_keys.snapshot().digest()),
     }
 }
 

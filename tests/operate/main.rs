@@ -20,6 +20,7 @@ mod server;
 mod sign;
 
 mod cluster;
+mod cluster_keys;
 mod deploy;
 mod doctor;
 mod gateway;
