@@ -5,15 +5,18 @@
 //! | `/health/live` | 200 as long as the process answers; never asks anybody |
 //! | `/health/startup` | 200 once it serves |
 //! | `/health/ready` | 200 while it asks for requests, 503 before, after, and until it was told of tenants |
-//! | `/health` | all checks as JSON; 503 if one fails |
-//! | `/metrics` | Prometheus or `OpenMetrics` text; guarded if a secret is set |
+//! | `/health` | all checks as JSON; 503 if one fails. Who may not read the checks is told the outcome |
+//! | `/metrics` | Prometheus or `OpenMetrics` text |
 //! | `/v1/status` | what the page shows, as JSON |
-//! | `/` | the status page |
+//! | `/` | the status page, or a form that asks for the secret |
 //!
-//! No client certificate is asked for here: probes have none.
+//! Who may read what stands in `guard`. No client certificate is asked for here: probes have none.
 
 mod guard;
+mod hosts;
 mod listener;
+mod session;
+mod sign_in;
 pub mod status;
 
 use std::sync::Arc;
@@ -25,11 +28,12 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 
 use crate::edge::{Phase, Readiness};
 use crate::telemetry::exposition;
-pub use guard::MetricsGuard;
+pub use guard::Guard;
+use guard::Reader;
 pub use listener::serve;
 use status::StatusSource;
 
@@ -40,8 +44,8 @@ pub struct Admin {
     pub readiness: Readiness,
     /// everything else
     pub source: Arc<dyn StatusSource>,
-    /// who may read the metrics
-    pub guard: MetricsGuard,
+    /// who may read it
+    pub guard: Guard,
     /// whether it is served over TLS
     pub is_tls: bool,
 }
@@ -56,6 +60,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/status", get(status))
         .route("/", get(page))
+        .layer(middleware::from_fn_with_state(admin.clone(), guard::admit))
         .layer(middleware::map_response_with_state(admin.clone(), with_headers))
         .with_state(admin)
 }
@@ -74,16 +79,16 @@ fn answer(is_well: bool, phase: Phase) -> Response {
     if is_well { "ok".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, phase.name()).into_response() }
 }
 
-async fn health(State(admin): State<Admin>) -> Response {
-    let health = admin.source.health();
+async fn health(State(admin): State<Admin>, Extension(reader): Extension<Reader>) -> Response {
+    let mut health = admin.source.health();
+    if reader != Reader::Known {
+        health.checks.clear();
+    }
     let status = if health.is_well() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health)).into_response()
 }
 
 async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
-    if !admin.guard.admits(&headers).await {
-        return (StatusCode::UNAUTHORIZED, "the metrics secret is missing or wrong").into_response();
-    }
     let source = Arc::clone(&admin.source);
     let Ok(text) = tokio::task::spawn_blocking(move || source.metrics()).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -111,7 +116,7 @@ async fn with_headers(State(admin): State<Admin>, mut response: Response) -> Res
         (CACHE_CONTROL, "no-store"),
         (
             CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'",
+            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (HeaderName::from_static("referrer-policy"), "no-referrer"),

@@ -3,6 +3,7 @@
 //! - `keys`: where keys come from, and how they stay fresh
 //! - `operate`: listeners, the admin port, and the way out; `observe`: how everything is
 //! - `reload`: what a new configuration does while serving
+//! - [`secret_output`]: standard output, where it holds a secret
 //! - [`doctor`]: all that a start needs, looked at before it
 
 pub mod doctor;
@@ -10,6 +11,7 @@ mod keys;
 mod observe;
 mod operate;
 mod reload;
+pub mod secret_output;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -91,6 +93,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         remote: live.remote(),
         reloads: watcher.counts(),
         recent: options.recent,
+        cluster_keys: cluster_keys.clone(),
     };
     let admin = operation.serve_admin(observed, &backend, &options.paths.secret.path)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving S3");
@@ -105,7 +108,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     }
     following.spawn(told);
     following.spawn(reload.run());
-    following.spawn(live.clone().tell_of(teller(&config, &operation)));
+    following.spawn(live.clone().tell_of(teller(&config, &operation, cluster_keys.clone())));
     let rules = auth_rules(&config);
     let gateway = Gateway::new(backend, live.keys, cluster_keys, staging).allowing_sse_c(config.auth.allow_sse_c);
     let forward = gateway.forward();
@@ -236,12 +239,13 @@ fn auth_rules(config: &Config) -> auth::Rules {
 }
 
 /// What the Coordinator is told of this gateway.
-fn teller(config: &Config, operation: &Operation) -> Teller {
+fn teller(config: &Config, operation: &Operation, cluster_keys: LiveClusterKeys) -> Teller {
     Teller {
         cluster: config.cluster.name.clone(),
         pod: config.cluster.pod.clone(),
         version: env!("CARGO_PKG_VERSION"),
         config_digest: operation.config_digest(),
+        cluster_keys: Box::new(move || cluster_keys.snapshot().digest()),
     }
 }
 
@@ -256,11 +260,17 @@ fn greet(scheme: &str, address: SocketAddr, admin: SocketAddr, generated: Option
             "Seed and access key were {state}: {} (keep a copy: without it nothing opens)",
             generated.file.display()
         )?;
+        let secret = match secret_output::close_to_others() {
+            Ok(()) => generated.secret_access_key.expose(),
+            Err(error) => {
+                tracing::warn!("the secret access key is not printed: {error:#}");
+                "…"
+            }
+        };
         writeln!(
             out,
             "Try:\n  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL={scheme}://{address} aws s3 mb s3://first",
-            generated.access_key_id,
-            generated.secret_access_key.expose(),
+            generated.access_key_id, secret,
         )?;
     }
     out.flush()

@@ -57,6 +57,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// what they seal records of their own with; none given: a local store keeps a key of its own
     pub cluster_keys: Option<Arc<ClusterKeys>>,
+    /// the file that has these keys, if one is named
+    pub cluster_keys_file: Option<PathBuf>,
     /// another gateway is the active one
     pub is_standby: bool,
     /// the access keys; none configured: one is generated at the first start, for the tenant `default`
@@ -375,6 +377,7 @@ impl Reading {
             keys: keys?,
             cluster,
             cluster_keys,
+            cluster_keys_file: raw.cluster.keys_path(),
             is_standby: raw.cluster.standby,
             access_keys,
             backend: backend?,

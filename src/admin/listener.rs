@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::guard::Peer;
 use crate::edge::Handshake;
 
 /// Serves until `shutdown` is true or its sender is gone.
@@ -31,8 +32,9 @@ pub async fn serve<T: Handshake>(
             accepted = accept(&listener, &room) => accepted,
             Some(_) = tasks.join_next() => continue,
         };
-        let Some((connection, _, permit)) = accepted else { continue };
-        let (handshake, service, watcher) = (Arc::clone(&handshake), router.clone(), graceful.watcher());
+        let Some((connection, peer, permit)) = accepted else { continue };
+        let service = router.clone().layer(Extension(Peer(peer)));
+        let (handshake, watcher) = (Arc::clone(&handshake), graceful.watcher());
         tasks.spawn(async move {
             let _permit = permit;
             let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake.shake(connection)).await;

@@ -68,6 +68,8 @@ pub struct Status {
     pub key_source: &'static str,
     /// the key that seals for tenants that have none of their own
     pub default_key_id: Option<String>,
+    /// ids of the cluster's keys, the one that seals first
+    pub cluster_keys: Vec<String>,
     /// how many tenants have keys of their own
     pub tenants_total: usize,
     /// the first of them

@@ -3,6 +3,7 @@
 //!
 //! - `files`: who can read what is secret
 //! - `certificates`: when they end
+//! - `cluster`: the keys that the gateways of a cluster share, and records that others sealed
 //! - `keys`: whether tenants have keys; the KMS and the Coordinator on the way
 //! - `backend`: a sealed object there and back
 //! - `features`: what the store has and lacks
@@ -13,6 +14,7 @@
 
 mod backend;
 mod certificates;
+mod cluster;
 mod files;
 mod keys;
 mod production;
@@ -64,6 +66,7 @@ pub async fn examine(paths: &Paths, extent: Extent) -> Vec<Finding> {
             configuration(&loaded, &mut findings);
             files::examine(&loaded, paths, &mut findings);
             certificates::examine(&loaded.config, &mut findings);
+            cluster::examine(&loaded.config, &mut findings);
             let mut config = loaded.config;
             if extent.production {
                 production::examine(&config, paths, &mut findings);

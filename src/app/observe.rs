@@ -17,6 +17,7 @@ use crate::config::watch::ReloadCounts;
 use crate::edge::{Identity, Phase, Readiness};
 use crate::keys::Keys;
 use crate::keys::calls::{COORDINATOR, KMS};
+use crate::keys::cluster::LiveClusterKeys;
 use crate::keys::remote::RemoteKeys;
 use crate::keys::ring::SourceKind;
 use crate::telemetry::Telemetry;
@@ -36,6 +37,7 @@ pub(super) struct Observer {
     pub(super) reloads: Arc<ReloadCounts>,
     pub(super) host: Host,
     pub(super) recent: RecentLines,
+    pub(super) cluster_keys: LiveClusterKeys,
     pub(super) in_force: Arc<ArcSwap<InForce>>,
     pub(super) mode: &'static str,
     pub(super) refresh_period: Option<Duration>,
@@ -49,6 +51,7 @@ pub(super) struct Observed {
     pub(super) remote: Option<Arc<RemoteKeys>>,
     pub(super) reloads: Arc<ReloadCounts>,
     pub(super) recent: RecentLines,
+    pub(super) cluster_keys: LiveClusterKeys,
 }
 
 /// The configuration in force.
@@ -124,6 +127,16 @@ impl Observer {
         Check { name: "keys", ok, detail }
     }
 
+    /// The list may hold times: it can come to one at which none seals.
+    fn cluster_check(&self) -> Check {
+        let sealing = self.cluster_keys.snapshot().sealing(SystemTime::now()).map(|key| key.id().to_string());
+        let detail = sealing.as_ref().map_or_else(
+            || "no key of cluster.keys seals now: uploads cannot begin".to_owned(),
+            |id| format!("{id} seals records of uploads"),
+        );
+        Check { name: "cluster keys", ok: sealing.is_some(), detail }
+    }
+
     fn tell_keys(&self) {
         let metrics = &self.telemetry.metrics;
         let one = |metric, value: f64| metrics.tell(metric, [(Labels::new(), value)]);
@@ -170,6 +183,7 @@ impl StatusSource for Observer {
         let phase = self.readiness.phase();
         let mut checks = vec![Check { name: "serving", ok: phase == Phase::Ready, detail: phase.name().to_owned() }];
         checks.push(self.key_check());
+        checks.push(self.cluster_check());
         for Upstream { name, ok } in self.upstreams() {
             let detail = if ok { "it answers" } else { "it does not answer" };
             checks.push(Check { name, ok, detail: detail.to_owned() });
@@ -209,6 +223,7 @@ impl StatusSource for Observer {
             health: self.health(),
             key_source: cycle.map_or("configuration", |cycle| cycle.source),
             default_key_id: ring.fallback().map(|keys| keys.sealing().key_id().to_string()),
+            cluster_keys: self.cluster_keys.snapshot().ids().map(|id| id.to_string()).collect(),
             tenants_total: ring.len(),
             tenants,
             upstreams: self.upstreams(),
@@ -228,6 +243,8 @@ impl StatusSource for Observer {
         metrics.tell(&table::HEALTH, [(Labels::new(), flag(self.health().is_well()))]);
         let in_force = self.in_force.load();
         metrics.tell(&table::CONFIG, [(label("digest", &in_force.digest), 1.0)]);
+        let cluster_keys = self.cluster_keys.snapshot().digest();
+        metrics.tell(&table::CLUSTER_KEYS, [(label("digest", &cluster_keys), 1.0)]);
         metrics.tell(&table::CONFIG_LOADED, [(Labels::new(), float(unix(in_force.since)))]);
         let certificates = self.certificates();
         let ends = certificates.iter().map(|one| (label("certificate", one.name), float(one.not_after)));

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::keys::LiveKeys;
 use super::observe::{InForce, Observed, Observer, Reachable};
 use super::reload::Follower;
-use crate::admin::{self, Admin, MetricsGuard};
+use crate::admin::{self, Admin, Guard};
 use crate::auth::Guarded;
 use crate::backend::{Backend, BucketName};
 use crate::config::{Config, Store};
@@ -49,6 +49,8 @@ struct Facts {
     data: Option<PathBuf>,
     staging: BucketName,
     refresh_period: Option<Duration>,
+    /// under which the admin port may be asked
+    admin_hosts: Vec<String>,
 }
 
 impl Operation {
@@ -77,6 +79,7 @@ impl Operation {
             data,
             staging: config.backend.staging_bucket.clone(),
             refresh_period: config.keys.period(),
+            admin_hosts: config.listen.admin_hosts.iter().chain([&config.cluster.pod]).cloned().collect(),
         };
         let readiness = Readiness::default();
         readiness.stand_by(config.is_standby);
@@ -132,7 +135,7 @@ impl Operation {
     ) -> anyhow::Result<AdminPort> {
         let reachable = Reachable::default();
         let probing = tokio::spawn(reachable.clone().watch(Arc::clone(backend), self.facts.staging.clone()));
-        let Observed { keys, remote, reloads, recent } = of;
+        let Observed { keys, remote, reloads, recent, cluster_keys } = of;
         let observer = Observer {
             telemetry: Telemetry::new(Arc::clone(&self.telemetry.metrics)),
             readiness: self.readiness.clone(),
@@ -143,12 +146,14 @@ impl Operation {
             reloads,
             host: Host::new(self.facts.data.clone()),
             recent,
+            cluster_keys,
             in_force: Arc::clone(&self.in_force),
             mode: self.facts.mode,
             refresh_period: self.facts.refresh_period,
             started_at: SystemTime::now(),
         };
-        let guard = MetricsGuard::new(super::metrics_secret(secret_file));
+        let guard = Guard::new(super::metrics_secret(secret_file), self.facts.admin_hosts.clone())
+            .context("the status page has no keys for its sessions")?;
         let is_tls = self.identity.is_some();
         let admin = Admin { readiness: self.readiness.clone(), source: Arc::new(observer), guard, is_tls };
         let router = admin::router(admin);

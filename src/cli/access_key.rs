@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::json;
 
 use super::coordinator_client::{Call, Remote};
+use crate::app::secret_output::close_to_others;
 use crate::coordinator_api::{AccessKeySpec, Tenant, TenantAccessKey, WireSecret};
 use crate::tenant::TenantId;
 
@@ -81,6 +82,7 @@ impl Create {
             ..AccessKeySpec::default()
         };
         let path = format!("/v1/tenants/{}/access-keys", self.tenant);
+        close_to_others()?;
         let key: TenantAccessKey = remote.fetch(Call::new(Method::POST, &path).on_present().with(&spec)?)?;
         let mut out = std::io::stdout().lock();
         if remote.json {

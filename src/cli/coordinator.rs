@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use crate::app::secret_output::close_to_others;
 use crate::coordinator::access::{self, Scope};
 use crate::coordinator::kek::Keks;
 use crate::coordinator::store::TOMBSTONES_MAX;
@@ -169,6 +170,7 @@ impl Stored {
 
 impl Token {
     fn run(self) -> anyhow::Result<()> {
+        close_to_others()?;
         let (token, entry) = access::new_token(&self.name, &self.scope)?;
         access::add_to_file(&self.access, &entry)?;
         let mut out = std::io::stdout().lock();

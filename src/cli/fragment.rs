@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::app::secret_output::close_to_others;
 use crate::keys::fragment::{Fragment, FragmentDifference, Fragments};
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +56,7 @@ impl FragmentCommand {
 
 impl Generate {
     fn run(self) -> anyhow::Result<()> {
+        close_to_others()?;
         let fragment = Fragment::generate(&self.name, &self.description)?;
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", fragment.to_file().as_str())?;

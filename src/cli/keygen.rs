@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use clap::Args;
 
+use crate::app::secret_output::close_to_others;
 use crate::seal::{ClusterKey, Seed, TenantKey};
 
 #[derive(Debug, Args)]
@@ -18,6 +19,7 @@ pub(super) struct Keygen {
 
 impl Keygen {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        close_to_others()?;
         let (field, text, key_id) = if self.cluster {
             let key = ClusterKey::generate()?;
             ("key", key.to_base64(), key.id().to_string())

@@ -2,8 +2,9 @@
 //!
 //! The plaintext goes to a temporary file beside the target and gets its name once all of it was authenticated.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -134,7 +135,9 @@ impl Target {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".opening");
         let temporary = PathBuf::from(temporary);
-        let file = File::create_new(&temporary).with_context(|| temporary.display().to_string())?;
+        // it was sealed, so it is for whoever opened it
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+        let file = file.with_context(|| temporary.display().to_string())?;
         Ok(Self { file, temporary, path: path.to_owned(), is_kept: false })
     }
 

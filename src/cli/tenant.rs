@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::coordinator::read_secret;
 use super::coordinator_client::{Call, Remote};
+use crate::app::secret_output::close_to_others;
 use crate::coordinator_api::{Rotation, Tenant, TenantPage, TenantPatch, TenantSpec, TenantStatus, WireSecret};
 use crate::tenant::TenantId;
 
@@ -106,6 +107,7 @@ impl Create {
             key_seed: seed(self.seed_file)?,
             ..TenantSpec::default()
         };
+        close_to_others()?;
         show(remote, &remote.fetch(Call::new(Method::PUT, &path(&tenant)).on_absent().with(&spec)?)?)
     }
 }
@@ -114,6 +116,7 @@ impl Rotate {
     fn run(self, remote: &Remote) -> anyhow::Result<()> {
         let path = format!("{}/keys:rotate", path(&self.tenant));
         let rotation = Rotation { seed: seed(self.seed_file)? };
+        close_to_others()?;
         show(remote, &remote.fetch(Call::new(Method::POST, &path).on_present().with(&rotation)?)?)
     }
 }
@@ -172,6 +175,10 @@ fn without_secrets(mut tenant: Tenant) -> Tenant {
 }
 
 fn show(remote: &Remote, tenant: &Tenant) -> anyhow::Result<()> {
+    // which depends on what the token may see
+    if tenant.keys.iter().any(|key| key.seed.is_some()) || tenant.access_keys.iter().any(|key| key.secret.is_some()) {
+        close_to_others()?;
+    }
     let mut out = std::io::stdout().lock();
     if remote.json {
         writeln!(out, "{}", serde_json::to_string_pretty(tenant)?)?;

@@ -33,6 +33,11 @@ pub(super) struct RawListen {
     /// Proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) forwarded_from: Vec<String>,
+    /// Names under which the admin port may be asked, such as `sealgate-admin.storage.svc`, beside addresses, names of one
+    /// label and this machine's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub(super) admin_hosts: Vec<String>,
 }
 
 impl Default for RawListen {
@@ -44,6 +49,7 @@ impl Default for RawListen {
             tls: None,
             proxy_protocol_from: Vec::new(),
             forwarded_from: Vec::new(),
+            admin_hosts: Vec::new(),
         }
     }
 }
@@ -134,6 +140,8 @@ pub struct Listen {
     pub proxy_protocol_from: Vec<IpNet>,
     /// whose `X-Forwarded-For` is believed
     pub forwarded_from: Vec<IpNet>,
+    /// names under which the admin port may be asked
+    pub admin_hosts: Vec<String>,
 }
 
 /// The files of TLS.
@@ -185,8 +193,9 @@ pub(super) fn listen(raw: &RawListen, problems: &mut Vec<Problem>) -> Option<Lis
     });
     let proxy_protocol_from = networks(&raw.proxy_protocol_from, "listen.proxy_protocol_from", problems);
     let forwarded_from = networks(&raw.forwarded_from, "listen.forwarded_from", problems);
+    let admin_hosts = hosts(&raw.admin_hosts, problems);
     let allow_plain_http = raw.allow_plain_http;
-    Some(Listen { s3: s3?, admin: admin?, tls, allow_plain_http, proxy_protocol_from, forwarded_from })
+    Some(Listen { s3: s3?, admin: admin?, tls, allow_plain_http, proxy_protocol_from, forwarded_from, admin_hosts })
 }
 
 /// Where audit records go; what is wrong is added to `problems`.
@@ -264,6 +273,29 @@ fn traces(raw: &RawTraces, problems: &mut Vec<Problem>) -> Option<traces::Settin
 fn million(ratio: f64) -> u32 {
     (ratio.clamp(0.0, 1.0) * 1e6).round() as u32
 }
+
+/// Names of hosts, in lower case.
+fn hosts(names: &[String], problems: &mut Vec<Problem>) -> Vec<String> {
+    if names.len() > HOSTS_MAX {
+        problems.push(value("listen.admin_hosts", "must be at most 64 names"));
+    }
+    let parsed = names.iter().enumerate().map(|(index, name)| {
+        let reason = "must be the name of a host such as sealgate-admin.storage.svc, without scheme and port";
+        let place = format!("listen.admin_hosts[{index}]");
+        if is_host(name) { Ok(name.to_ascii_lowercase()) } else { Err(value(&place, reason)) }
+    });
+    parsed.filter_map(|name| name.map_err(|problem| problems.push(problem)).ok()).collect()
+}
+
+fn is_host(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(is_inside)
+    };
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+const HOSTS_MAX: usize = 64;
 
 fn networks(texts: &[String], path: &str, problems: &mut Vec<Problem>) -> Vec<IpNet> {
     let parsed = texts.iter().enumerate().map(|(index, text)| {

@@ -1,9 +1,12 @@
 //! [`Watcher`]: tells of a new configuration when the files change.
 //!
-//! The *folders* are watched, because Kubernetes replaces a mounted file by renaming the `..data` link beside it. Any
-//! event is a hint to read again; what counts is whether the content differs. The files are also read now and then
-//! without a hint, for file systems that give none. A configuration with a mistake is warned of once and counted, and
-//! the last good one stays.
+//! The *folders* are watched, because Kubernetes replaces a mounted file by renaming the `..data` link beside it. A change
+//! of a file that is read, or of a link on the way to it, is a hint to read again; what counts is whether the content
+//! differs. What else lies in these folders, such as the log, is nothing to look at: one line would cause the next. The
+//! files are also read now and then without a hint, for file systems that give none. A configuration with a mistake is
+//! warned of once and counted, and the last good one stays.
+
+mod names;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,6 +18,7 @@ use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
+use self::names::{Names, is_hint};
 use super::{Digest, Fixed, Loaded, Paths};
 
 /// Waits for the configuration to change.
@@ -32,6 +36,8 @@ pub struct Watcher {
     hint: mpsc::Sender<()>,
     folders: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
+    /// whose changes are hints
+    names: Arc<ArcSwap<Names>>,
 }
 
 /// Reads an environment variable, for as long as the watcher lives.
@@ -70,10 +76,12 @@ impl Watcher {
     #[must_use]
     pub fn new(paths: Paths, environment: OwnedEnvironment, in_force: &Loaded) -> Self {
         let mut watcher = Self::polling(paths, environment, in_force, POLL_PERIOD);
-        let hint = watcher.hint.clone();
-        // a full channel holds a hint already
-        let tell = move |_event| {
-            let _full = hint.try_send(());
+        let (hint, names) = (watcher.hint.clone(), Arc::clone(&watcher.names));
+        // nothing is logged here, and a full channel holds a hint already
+        let tell = move |event| {
+            if is_hint(&event, &names.load()) {
+                let _full = hint.try_send(());
+            }
         };
         match notify::recommended_watcher(tell) {
             Ok(folders) => watcher.folders = Some(folders),
@@ -116,13 +124,19 @@ impl Watcher {
             hint,
             folders: None,
             watched: BTreeSet::new(),
+            names: Arc::default(),
         }
     }
 
     /// Reads the files now; a configuration if it differs from what was seen last and has no mistake.
     pub async fn look(&mut self) -> Option<Loaded> {
         let (paths, environment) = (self.paths.clone(), Arc::clone(&self.environment));
-        let reading = tokio::task::spawn_blocking(move || super::look(&paths, &*environment));
+        let (names, files) = (Arc::clone(&self.names), self.files.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            // before the files, so that a link that changes meanwhile is a hint again
+            names.store(Arc::new(names::of(&paths, &files)));
+            super::look(&paths, &*environment)
+        });
         let (digest, loaded) = reading.await.ok()?;
         if digest == self.seen {
             return None;
@@ -165,6 +179,7 @@ impl Watcher {
     fn watch_folders(&mut self) {
         let Some(watcher) = &mut self.folders else { return };
         let ours = [&self.paths.config.path, &self.paths.secret.path];
+        self.names.store(Arc::new(names::of(&self.paths, &self.files)));
         for file in ours.into_iter().chain(&self.files) {
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !self.watched.contains(folder) && watcher.watch(folder, RecursiveMode::NonRecursive).is_ok() {

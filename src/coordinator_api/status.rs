@@ -16,6 +16,9 @@ pub struct GatewayStatus {
     /// A digest of its configuration: gateways of one cluster must show one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_digest: Option<String>,
+    /// A keyed digest of the cluster's keys that it has: gateways of one cluster must show one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_keys: Option<String>,
     /// Its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -41,7 +44,7 @@ pub struct GatewayList {
     pub epoch: String,
     /// The newest revision.
     pub revision: u64,
-    /// Clusters whose gateways show different configurations.
+    /// Clusters whose gateways show different configurations or different keys of the cluster.
     pub drifting_clusters: Vec<String>,
     /// In order of cluster and pod.
     pub items: Vec<GatewayView>,

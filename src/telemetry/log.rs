@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, ParseError, Targets};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -39,6 +39,8 @@ const NEVER: &[&str] = &[
     "aws_smithy_runtime=info",
     "aws_sigv4=off",
     "aws_config=info",
+    // a line for each event in a watched folder, where the log itself may lie
+    "notify=info",
     // spans that are for traces alone
     "sealgate_trace=off",
 ];
@@ -51,11 +53,12 @@ pub fn start(lines_of: &str, format: Format, recent: &RecentLines, traces: Optio
     let shown = filter(lines_of)?;
     let Some(traces) = traces else {
         // one filter before everything: what is not logged costs nothing
-        tracing_subscriber::registry().with(shown).with(recent.clone()).with(lines(format)).init();
+        tracing_subscriber::registry().with(shown).with(never()?).with(recent.clone()).with(lines(format)).init();
         return Ok(());
     };
-    let kept = recent.clone().with_filter(filter(lines_of)?);
-    tracing_subscriber::registry().with(traces.layer()).with(kept).with(lines(format).with_filter(shown)).init();
+    let kept = recent.clone().with_filter(filter(lines_of)?.and(never()?));
+    let shown = lines(format).with_filter(shown.and(never()?));
+    tracing_subscriber::registry().with(traces.layer()).with(kept).with(shown).init();
     Ok(())
 }
 
@@ -66,6 +69,11 @@ pub(super) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
         filter = filter.add_directive(directive.parse()?);
     }
     Ok(filter)
+}
+
+/// What [`NEVER`] keeps out, also where the filter names a module within: there the longer name would win.
+fn never() -> Result<Targets, ParseError> {
+    NEVER.join(",").parse::<Targets>().map(|targets| targets.with_default(LevelFilter::TRACE))
 }
 
 fn lines<S>(format: Format) -> Box<dyn Layer<S> + Send + Sync>
@@ -140,6 +148,23 @@ const LINE_CHARS_MAX: usize = 500;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_never_logged_is_not_by_a_longer_name_either() {
+        let recent = RecentLines::default();
+        let asked = "s3s::ops=trace,notify::inotify=trace,rustls=trace,info";
+        let subscriber = tracing_subscriber::registry().with(filter(asked).unwrap()).with(never().unwrap());
+        tracing::subscriber::with_default(subscriber.with(recent.clone()), || {
+            tracing::error!(target: "s3s::ops", "a request with its signature");
+            tracing::debug!(target: "notify::inotify", "an event");
+            assert!(!tracing::enabled!(target: "s3s::ops", Level::ERROR));
+            assert!(!tracing::enabled!(target: "notify::inotify", Level::TRACE));
+            assert!(!tracing::enabled!(target: "rustls", Level::DEBUG));
+            tracing::warn!(target: "notify::inotify", "a folder cannot be watched");
+        });
+        let texts: Vec<_> = recent.newest_first().into_iter().map(|line| line.text).collect();
+        assert_eq!(texts, ["a folder cannot be watched"]);
+    }
 
     #[test]
     fn the_last_warnings_and_errors_are_kept() {

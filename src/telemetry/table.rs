@@ -108,6 +108,7 @@ table! {
     // the process
     BUILD = gauge("build_info", "", "Always 1; the version is a label, and so is the commit if the build was told of it");
     CONFIG = gauge("config_info", "", "Always 1; the digest of the configuration in force, without secrets, is a label");
+    CLUSTER_KEYS = gauge("cluster_keys_info", "", "Always 1; a keyed digest of the cluster's keys in force is a label");
     CONFIG_RELOADS = counter("config_reloads", "", "Changed configurations by what became of them");
     CONFIG_LOADED = gauge("config_last_reload_success_timestamp", "seconds", "When the configuration in force was read, Unix time");
     CERTIFICATE_END = gauge("tls_certificate_not_after_timestamp", "seconds", "When a certificate expires, Unix time");

@@ -1,6 +1,7 @@
 //! The administrator's commands against a running Coordinator.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
@@ -131,4 +132,22 @@ fn until(mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(started.elapsed().as_secs() < 60, "it never came to be");
     }
+}
+
+#[test]
+fn a_file_that_a_secret_is_printed_to_is_its_owners_alone() {
+    let service = Service::start(Start::on_sqlite());
+    let mode = |name: &str| fs::metadata(service.path(name)).unwrap().permissions().mode() & 0o777;
+    let print = |name: &str, arguments: &[&str]| {
+        let file = fs::File::create(service.path(name)).unwrap();
+        file.set_permissions(fs::Permissions::from_mode(0o644)).unwrap();
+        let output = service.command(arguments).stdout(file).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        mode(name)
+    };
+    assert_eq!(print("created", &["tenant", "create", "t1"]), 0o600);
+    assert_eq!(print("rotated", &["tenant", "rotate", "t1"]), 0o600);
+    assert_eq!(print("key", &["access-key", "create", "t1"]), 0o600);
+    assert_eq!(print("listed", &["tenant", "list"]), 0o644, "it shows no secret");
+    assert_eq!(print("shown", &["tenant", "show", "t1"]), 0o644, "this token sees no secret");
 }

@@ -21,7 +21,7 @@ import yaml
 
 import readme
 from monitoring import alerts_are_sound, both_monitors_scrape_the_same_way, the_dashboard_shows_metrics_that_exist
-from rendered import (CHART, HELM3, HELM4, HELMS, LOCAL, TOGGLES, all_values, application, container, merged, pod, render,
+from rendered import (CHART, CLUSTER_KEY, HELM3, HELM4, HELMS, LOCAL, TOGGLES, all_values, application, container, merged, pod, render,
                       run, template)
 
 CHECK = sys.argv[6]
@@ -99,6 +99,21 @@ def what_is_mounted_is_a_folder():
         assert secret["items"] == [{"key": "customer-fragments", "path": "customer_fragments.json"}]
 
 
+def keys_of_the_cluster_are_mounted_and_named():
+    objects = render(TOGGLES["cluster-keys"])
+    mounts = {mount["name"]: mount for mount in container(objects)["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod(objects)["spec"]["volumes"]}
+    assert volumes["cluster-keys"]["secret"] == {"secretName": "gateway-cluster", "defaultMode": 0o440,
+                                                 "items": [{"key": "cluster-keys", "path": "keys"}]}
+    assert mounts["cluster-keys"] == {"name": "cluster-keys", "mountPath": "/opt/cluster", "readOnly": True}
+    assert application(objects)["cluster"] == {"name": "sealgate", "keys_file": "/opt/cluster/keys"}
+    assert "keys_file" not in application(render({}))["cluster"] and "keys_file" not in application(render(LOCAL))["cluster"]
+    # where a Secret that is there may have them, and where a local store makes its own
+    for values in ({"existingSecret": "gateway"}, {"config": {"cluster": {"keys_file": "/opt/secret/cluster-keys"}}},
+                   merged(LOCAL, {"secretConfig": {"crypto": {"key_seed": "c2VlZA=="}}})):
+        assert "cluster-keys" not in {volume["name"] for volume in pod(render(values))["spec"]["volumes"]}
+
+
 def pods_make_certificates_for_development():
     objects = render(TOGGLES["self-signed"])
     maker, = pod(objects)["spec"]["initContainers"]
@@ -140,7 +155,12 @@ def the_free_map_becomes_json():
     written = application(render({"config": config, "existingSecret": "sealgate-secret"}))
     assert written["crypto"] == config["crypto"] and written["cache"] == {"any": [1, True, None]}, written
     assert written["limits"]["in_flight_requests_max"] == 2000000, "numbers stay numbers"
-    assert written["listen"] == {"s3": "[::]:8000", "admin": "0.0.0.0:8001", "allow_plain_http": True}
+    service = "demo-sealgate-admin.storage"
+    names = [service, f"{service}.svc", f"{service}.svc.cluster.local"]
+    assert written["listen"] == {"s3": "[::]:8000", "admin": "0.0.0.0:8001", "allow_plain_http": True, "admin_hosts": names}
+    own = {"config": {"listen": {"admin_hosts": ["status.example.com"]}}}
+    assert application(render(own))["listen"]["admin_hosts"] == [*names, "status.example.com"]
+    assert "admin_hosts" not in application(render({"adminService": {"enabled": False}}))["listen"]
     tls = application(render(TOGGLES["tls"]))["listen"]
     assert "allow_plain_http" not in tls
     assert tls["tls"] == {"cert": "/opt/tls/tls.crt", "key": "/opt/tls/tls.key", "client_ca": "/opt/tls/ca.crt"}
@@ -262,6 +282,26 @@ def the_network_policy_names_every_port_both_ways():
     assert ports == {("admin",): [{"podSelector": {}}], ("s3", "web", 9000): peers["networkPolicy"]["s3From"]}, ports
 
 
+def the_admin_port_is_closed_to_other_namespaces_by_default():
+    monitoring = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    for values, admin_from in (({}, [{"podSelector": {}}]), (TOGGLES["ports"], [{"podSelector": {}}]),
+                               ({"networkPolicy": {"adminFrom": monitoring}}, monitoring)):
+        objects = render(values)
+        spec = objects["NetworkPolicy", "demo-sealgate"]["spec"]
+        assert spec["policyTypes"] == ["Ingress"] and "egress" not in spec, spec
+        admin, others = spec["ingress"]
+        assert admin == {"ports": [{"port": "admin", "protocol": "TCP"}], "from": admin_from}, admin
+        assert "from" not in others
+        open_to_all = {number for port in others["ports"] if port["protocol"] == "TCP" and isinstance(port["port"], int)
+                       for number in range(port["port"], port.get("endPort", port["port"]) + 1)}
+        own = {port["name"]: port["containerPort"] for port in container(objects)["ports"]}
+        assert open_to_all == set(range(1, 65536)) - {own["admin"]}, "nothing else is closed"
+        assert {"port": "s3", "protocol": "TCP"} in others["ports"] and {"protocol": "UDP"} in others["ports"]
+    assert ("NetworkPolicy", "demo-sealgate") not in render({"networkPolicy": {"guardAdmin": False}})
+    assert {"port": 9000, "protocol": "TCP"} in render(TOGGLES["ports"])["NetworkPolicy", "demo-sealgate"]["spec"][
+        "ingress"][1]["ports"]
+
+
 def services_have_further_ports_and_a_headless_one():
     objects = render(merged(TOGGLES["ports"], TOGGLES["self-signed"]))
     ports = objects["Service", "demo-sealgate"]["spec"]["ports"]
@@ -316,6 +356,11 @@ def wrong_values_are_refused_in_plain_words():
         ({"secretConfig": {"crypto": {"mode": "local-multi-keys"}}}, "crypto.tenant_keys is missing"),
         ({"secretConfig": {"crypto": {"mode": "single-key"}}}, "secretConfig.crypto.key_seed is missing"),
         (merged(TOGGLES["tenants"], {"config": {"crypto": {"tenant_keys": {TENANT: "a"}}}}), "put them into the Secret"),
+        ({"config": {"cluster": {"keys": [CLUSTER_KEY]}}}, "put them into the Secret"),
+        ({"secretConfig": {"crypto": {"key_seed": "c2VlZA=="}}}, "sealgate keygen --cluster > cluster-keys; kubectl -n default"),
+        (merged(TOGGLES["inline"], TOGGLES["cluster-keys"]), "from one place"),
+        (merged(TOGGLES["cluster-keys"], {"config": {"cluster": {"keys_file": "/opt/secret/cluster-keys"}}}), "from one place"),
+        ({"clusterKeys": {"existing": "a"}}, "existing"),
         ({"config": {"backend": {"type": "local"}}}, "set replicaCount to 1"),
         ({"config": {"cluster": None}}, "cluster"),
         ({"config": {"cluster": {"name": ""}}}, "name"),
@@ -354,8 +399,10 @@ def defaults_hold_no_secret():
     # without a Secret nothing starts, so nothing is generated
     volumes = {volume["name"]: volume for volume in pod(render({}))["spec"]["volumes"]}
     assert "optional" not in volumes["secret"]["secret"]
-    notes = run(HELM4, {"secretConfig": {"crypto": {"key_seed": "c2VjcmV0"}}}, "install", "demo", "--dry-run=client")
-    assert notes.returncode == 0 and "c2VjcmV0" not in notes.stdout.split("NOTES:")[1], notes.stderr
+    secret = {"secretConfig": {"crypto": {"key_seed": "c2VjcmV0"}, "cluster": {"keys": [CLUSTER_KEY]}}}
+    notes = run(HELM4, secret, "install", "demo", "--dry-run=client")
+    assert notes.returncode == 0, notes.stderr
+    assert all(text not in notes.stdout.split("NOTES:")[1] for text in ("c2VjcmV0", CLUSTER_KEY))
 
 
 def notes_warn():
@@ -369,7 +416,16 @@ def notes_warn():
     assert "one replica" in notes(LOCAL) and "go with the pod" in notes(LOCAL)
     assert "in clear" in notes(TOGGLES["inline"]) and "wait for the Secret" not in notes(TOGGLES["inline"])
     assert "wait for the Secret demo-sealgate" in notes({})
+    command = "sealgate keygen --cluster > cluster-keys"
+    assert command in notes({}) and command in notes({"existingSecret": "gateway"})
+    for values in (TOGGLES["cluster-keys"], TOGGLES["inline"], LOCAL):
+        assert command not in notes(values), values
     insecure = {"config": {"crypto": {"kms_config": {"tls": {"insecure_skip_verify": True}}}}}
+    unguarded = {"networkPolicy": {"guardAdmin": False}}
+    assert "guardAdmin is off" in notes(unguarded) and "guardAdmin is off" not in notes({})
+    assert "networkPolicy.adminFrom" in notes(TOGGLES["monitor"]) and "networkPolicy.adminFrom" not in notes({})
+    named = merged(TOGGLES["monitor"], {"networkPolicy": {"adminFrom": [{"podSelector": {}}]}})
+    assert "networkPolicy.adminFrom" not in notes(named)
     assert "insecure_skip_verify" in notes(insecure) and "insecure_skip_verify" not in notes({})
 
 

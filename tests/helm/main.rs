@@ -53,6 +53,7 @@ checks! {
     lint_is_strict_and_silent
     pods_are_restricted
     what_is_mounted_is_a_folder
+    keys_of_the_cluster_are_mounted_and_named
     pods_make_certificates_for_development
     existing_objects_are_used_and_not_written
     the_free_map_becomes_json
@@ -64,6 +65,7 @@ checks! {
     probes_and_the_way_out
     scaling_and_disruption
     the_network_policy_names_every_port_both_ways
+    the_admin_port_is_closed_to_other_namespaces_by_default
     services_have_further_ports_and_a_headless_one
     a_proxy_is_told_to_the_gateway
     every_example_of_the_readme_renders

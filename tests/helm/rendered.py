@@ -9,6 +9,8 @@ import yaml
 
 CHART, HELM3, HELM4 = sys.argv[1:4]
 HELMS = [HELM3, HELM4]
+# base64 of 32 bytes
+CLUSTER_KEY = "Y2x1c3Rlci1rZXktY2x1c3Rlci1rZXktY2x1c3Rlci0="
 LOCAL = {"replicaCount": 1, "config": {"backend": {"type": "local"}}}
 
 # Each alone, and where it makes sense all at once.
@@ -16,6 +18,7 @@ TOGGLES = {
     "autoscaling": {"autoscaling": {"enabled": True}},
     "budget": {"podDisruptionBudget": {"enabled": True}},
     "policy": {"networkPolicy": {"enabled": True}},
+    "unguarded": {"networkPolicy": {"guardAdmin": False}},
     "monitor": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"},
                                    "metricsSecret": {"name": "scrape"}}},
     "pod-monitor": {"podMonitor": {"enabled": True, "labels": {"release": "p"}}, "adminService": {"enabled": False}},
@@ -28,10 +31,11 @@ TOGGLES = {
     "self-signed": {"tls": {"enabled": True, "selfSigned": {"enabled": True}}},
     "fragments": {"crypto": {"customerFragmentsExistingSecret": "gateway-customer-fragments"}},
     "fragments-global": {"globalConfig": {"customerFragmentsExistingSecret": "gateway-customer-fragments"}},
+    "cluster-keys": {"clusterKeys": {"existingSecret": "gateway-cluster"}},
     "openshift": {"openshift": {"enabled": True}},
     "roll": {"rollOnConfigChange": True},
     "tested": {"tests": {"accessKeySecret": "access-key"}},
-    "inline": {"secretConfig": {"crypto": {"key_seed": "c2VlZA=="}, "tenants": []}},
+    "inline": {"secretConfig": {"crypto": {"key_seed": "c2VlZA=="}, "tenants": [], "cluster": {"keys": [CLUSTER_KEY]}}},
     "existing": {"existingSecret": "sealgate-secret", "existingConfigMap": "sealgate-config"},
     "local": LOCAL,
     "volume": {**LOCAL, "persistence": {"enabled": True}},

@@ -86,6 +86,9 @@ def the_compose_file():
     for name, file in (("gateway", "application.json"), ("gateway-secret", "secret.json")):
         content = json.loads(configs[name]["content"])
         (FOLDER / file).write_text(json.dumps(content))
+    (FOLDER / "metrics-secret-header-value").write_text(configs["gateway-metrics-secret"]["content"])
+    beside = {pathlib.PurePath(config["target"]).name for config in services["sealgate"]["configs"]}
+    assert beside == {"application.json", "secret.json", "metrics-secret-header-value"}, beside
 
 
 the_dockerfile()

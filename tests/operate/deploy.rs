@@ -55,6 +55,9 @@ fn dockerfile_and_compose_file_are_sound_and_their_gateway_serves() {
     ask(Request::new("PUT", "/first")).succeeds();
     ask(Request::new("PUT", "/first/key").body("body")).succeeds();
     assert_eq!(ask(Request::new("GET", "/first/key")).succeeds(), b"body");
+    // the published port does not come from the gateway's own machine
+    let told = Request::new("GET", "/v1/status").header("x-metrics-secret", "try-metrics-secret").send(gateway.admin);
+    assert_eq!((gateway.ask("/v1/status").status, told.status), (401, 200));
 }
 
 #[test]

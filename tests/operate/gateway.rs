@@ -116,6 +116,11 @@ impl Gateway {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    /// Starts anew over the same files, after the end.
+    pub(crate) fn restart(&mut self) {
+        (self.process, self.s3, self.admin) = launch(self.folder.path(), &[]);
+    }
+
     /// Waits for the end.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         self.process.wait().unwrap()

@@ -20,12 +20,14 @@ mod server;
 mod sign;
 
 mod cluster;
+mod cluster_keys;
 mod deploy;
 mod doctor;
 mod gateway;
 mod life;
 mod listeners;
 mod page;
+mod printed;
 mod promtool;
 mod proxied;
 mod runbook;

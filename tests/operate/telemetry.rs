@@ -39,13 +39,39 @@ fn metrics_pass_promtool_and_tell_what_happened() {
 }
 
 #[test]
-fn metrics_are_guarded_by_the_file_beside_the_secrets() {
+fn the_admin_port_is_guarded_by_the_file_beside_the_secrets() {
     let gateway = Gateway::start(&json!({}));
-    assert_eq!(gateway.ask("/metrics").status, 200);
+    let statuses = |headers: &[(&str, &str)]| {
+        ["/metrics", "/v1/status", "/"].map(|path| {
+            let mut request = Request::new("GET", path);
+            for (name, value) in headers {
+                request = request.header(name, *value);
+            }
+            request.send(gateway.admin).status
+        })
+    };
+    assert_eq!(statuses(&[]), [200; 3], "this machine is told");
+    assert_eq!(statuses(&[("x-forwarded-for", "192.0.2.1")]), [200, 403, 403], "a proxy speaks for others");
     fs::write(gateway.path("metrics-secret-header-value"), "open sesame").unwrap();
-    assert_eq!(gateway.ask("/metrics").status, 401);
-    let asked = Request::new("GET", "/metrics").header("x-metrics-secret", "open sesame").send(gateway.admin);
-    assert_eq!(asked.status, 200);
+    assert_eq!(statuses(&[]), [401; 3]);
+    assert_eq!(statuses(&[("x-metrics-secret", "open sesame")]), [200; 3]);
+    let form = Request::new("POST", "/").header("content-type", "application/x-www-form-urlencoded");
+    let signed_in = form.body("secret=open+sesame").send(gateway.admin);
+    let cookie = signed_in.header("set-cookie").split(';').next().unwrap();
+    assert_eq!((signed_in.status, statuses(&[("cookie", cookie)])), (303, [200; 3]));
+    let health = gateway.ask("/health");
+    assert_eq!((health.status, health.text().as_str()), (200, r#"{"status":"ok","checks":[]}"#));
+}
+
+#[test]
+fn the_admin_port_is_asked_under_names_of_its_own() {
+    let gateway = Gateway::start(&json!({"listen": {"admin_hosts": ["gateway.example.com"]}}));
+    let status = |path: &str, host: &str| Request::new("GET", path).header("host", host).send(gateway.admin).status;
+    for path in ["/health", "/metrics", "/v1/status", "/"] {
+        assert_eq!(status(path, "evil.example"), 403, "{path}");
+        assert_eq!(status(path, "gateway.example.com:8001"), 200, "{path}");
+    }
+    assert_eq!((status("/health/live", "evil.example"), status("/health/ready", "evil.example")), (200, 200));
 }
 
 #[test]

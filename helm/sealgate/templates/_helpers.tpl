@@ -88,6 +88,16 @@ annotations:
 {{- default .Values.globalConfig.customerFragmentsExistingSecret .Values.crypto.customerFragmentsExistingSecret }}
 {{- end }}
 
+{{/* Whether the chart knows of keys of the cluster; a Secret that is there may have them too. */}}
+{{- define "sealgate.hasClusterKeys" -}}
+{{- $places := list (.Values.clusterKeys).existingSecret (dig "cluster" "keys_file" "" .Values.config) }}
+{{- $places = concat $places (list (dig "cluster" "keys" "" .Values.secretConfig) (dig "cluster" "keys_file" "" .Values.secretConfig)) }}
+{{- if gt (len (compact $places)) 1 }}
+{{- fail "keys of the cluster come from one place: clusterKeys.existingSecret, config.cluster.keys_file or secretConfig.cluster" }}
+{{- end }}
+{{- if compact $places }}true{{ end }}
+{{- end }}
+
 {{- define "sealgate.tlsSecret" -}}
 {{- default (printf "%s-tls" (include "sealgate.fullname" .)) .Values.tls.existingSecret }}
 {{- end }}
@@ -175,6 +185,9 @@ seccompProfile:
 {{- $limits = merge $limits (dict "shutdown_delay" (printf "%ds" (int .Values.preStopSeconds))) }}
 {{- end }}
 {{- $chart := dict "listen" $listen "limits" $limits }}
+{{- if (.Values.clusterKeys).existingSecret }}
+{{- $chart = merge $chart (dict "cluster" (dict "keys_file" "/opt/cluster/keys")) }}
+{{- end }}
 {{- if include "sealgate.isLocal" . }}
 {{- $chart = merge $chart (dict "backend" (dict "type" "local" "path" .Values.persistence.mountPath)) }}
 {{- end }}
@@ -183,7 +196,15 @@ seccompProfile:
 {{- /* what the chart's own default says of an S3 store */}}
 {{- $config = set $config "backend" (omit (default (dict) $config.backend) "endpoint" "region" "path_style") }}
 {{- end }}
-{{- mergeOverwrite $chart $config | toPrettyJson }}
+{{- $written := mergeOverwrite $chart $config }}
+{{- /* Prometheus and others ask the admin port by the names of its Service */}}
+{{- $hosts := dig "listen" "admin_hosts" list $written }}
+{{- if .Values.adminService.enabled }}
+{{- $service := printf "%s-admin.%s" (include "sealgate.fullname" .) .Release.Namespace }}
+{{- $hosts = concat (list $service (printf "%s.svc" $service) (printf "%s.svc.cluster.local" $service)) $hosts | uniq }}
+{{- end }}
+{{- if $hosts }}{{ $_ := set $written.listen "admin_hosts" $hosts }}{{ end }}
+{{- $written | toPrettyJson }}
 {{- end }}
 
 {{/* What counts after a restart only. */}}
@@ -337,5 +358,12 @@ limits:
 {{- end }}
 {{- if dig "crypto" "key_seed" "" .Values.config }}
 {{- fail "config.crypto.key_seed is a secret: put it into the Secret" }}
+{{- end }}
+{{- if dig "cluster" "keys" "" .Values.config }}
+{{- fail "config.cluster.keys are secrets: put them into the Secret" }}
+{{- end }}
+{{- $isLocal := eq (dig "backend" "type" (dig "backend" "type" "local" .Values.config) $secret) "local" }}
+{{- if not (or (include "sealgate.hasClusterKeys" .) .Values.existingSecret (not $secret) $isLocal) }}
+{{- fail (printf "an S3 store needs keys of the cluster, one list for all pods: sealgate keygen --cluster > cluster-keys; kubectl -n %s create secret generic NAME --from-file=cluster-keys; then set clusterKeys.existingSecret to NAME (for tests: secretConfig.cluster.keys)" .Release.Namespace) }}
 {{- end }}
 {{- end }}

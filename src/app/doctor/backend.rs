@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
 
-use super::Findings;
+use super::{Findings, cluster};
 use crate::app::{create_staging, open_store};
 use crate::backend::local::{LocalStore, OpenError};
 use crate::backend::s3::{S3Settings, S3Store};
@@ -54,11 +54,15 @@ async fn remote(config: &Config, round_trip: bool, findings: &mut Findings) -> a
     let store = open_store(config).await?;
     let staging = &config.backend.staging_bucket;
     if !round_trip {
-        store.list_buckets(staging.as_str()).await?;
+        let found = store.list_buckets(staging.as_str()).await?;
+        if found.iter().any(|bucket| bucket.name == *staging) {
+            cluster::records(config, store.as_ref(), findings).await?;
+        }
         return Ok("it answers; nothing was written".to_owned());
     }
     create_staging(store.as_ref(), staging).await?;
     there_and_back(store.as_ref(), staging).await?;
+    cluster::records(config, store.as_ref(), findings).await?;
     store.learn(staging).await.context("finding out what it can do")?;
     let of = |wanted: bool| {
         let features = store.features().into_iter().filter(|(_, is_there)| *is_there == wanted);

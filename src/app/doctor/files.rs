@@ -14,8 +14,11 @@ pub(super) fn examine(loaded: &Loaded, paths: &Paths, findings: &mut Findings) {
     if paths.secret.path.exists() {
         closed("secret file", &paths.secret.path, findings);
     }
-    let fragments = loaded.files.iter().filter(|file| **file != paths.config.path && **file != paths.secret.path);
-    fragments.for_each(|file| closed("customer fragments", file, findings));
+    let others = loaded.files.iter().filter(|file| **file != paths.config.path && **file != paths.secret.path);
+    for file in others {
+        let is_of_cluster = config.cluster_keys_file.as_ref() == Some(file);
+        closed(if is_of_cluster { "cluster keys file" } else { "customer fragments" }, file, findings);
+    }
     let metrics_secret = metrics_secret(&paths.secret.path);
     if metrics_secret.exists() {
         closed("metrics secret", &metrics_secret, findings);
@@ -31,7 +34,7 @@ pub(super) fn examine(loaded: &Loaded, paths: &Paths, findings: &mut Findings) {
 }
 
 /// Seeds and secrets are for the gateway's user and group alone.
-fn closed(name: &'static str, path: &Path, findings: &mut Findings) {
+pub(super) fn closed(name: &'static str, path: &Path, findings: &mut Findings) {
     match std::fs::metadata(path) {
         Err(error) => findings.fail(name, format!("{}: {error}", path.display())),
         Ok(metadata) => {

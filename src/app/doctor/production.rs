@@ -53,7 +53,8 @@ fn admin_port(config: &Config, paths: &Paths, findings: &mut Findings) {
     findings.add("production: admin port", met(is_closed, State::Fail), "on a loopback address, or with TLS");
     let guard = metrics_secret(&paths.secret.path);
     let is_guarded = is_inside || guard.exists();
-    findings.add("production: metrics", met(is_guarded, State::Warn), format!("guarded by {}", guard.display()));
+    let detail = format!("metrics are guarded, and the status page can be read from elsewhere, by {}", guard.display());
+    findings.add("production: metrics", met(is_guarded, State::Warn), detail);
 }
 
 /// Who may ask, and from where.

@@ -29,3 +29,18 @@ fn an_admin_port_open_to_the_network_needs_tls_too() {
     assert_eq!(Files::new(&tls, &Value::Null).load().unwrap().config.listen.tls.unwrap().key, Path::new("/k"));
     assert!(refused(&json!({"listen": {"forwarded_from": ["10.0.0.0/99"]}})).contains("listen.forwarded_from[0]"));
 }
+
+#[test]
+fn names_of_the_admin_port_are_names_of_hosts() {
+    let hosts = |names: Value| {
+        let config = json!({"listen": {"admin_hosts": names}});
+        Files::new(&config, &Value::Null).load().map(|loaded| loaded.config.listen.admin_hosts)
+    };
+    assert_eq!(hosts(json!(["Gateway.Example.com", "a_b-c"])).unwrap(), ["gateway.example.com", "a_b-c"]);
+    for name in ["", "a b", "https://a", "a:8001", "*.example.com", "a..b", ".a", "a.", "[::1]", "ä", &"a".repeat(64)]
+    {
+        let config = json!({"listen": {"admin_hosts": ["good", name]}});
+        assert!(refused(&config).contains("listen.admin_hosts[1]"), "{name}: {}", refused(&config));
+    }
+    assert!(refused(&json!({"listen": {"admin_hosts": vec!["a"; 65]}})).contains("at most 64"));
+}

@@ -29,7 +29,7 @@ pub(super) async fn report(
             )));
         }
     }
-    let texts = [&status.epoch, &status.config_digest, &status.version];
+    let texts = [&status.epoch, &status.config_digest, &status.cluster_keys, &status.version];
     let failing = status.failing.iter().flat_map(|failing| [&failing.tenant, &failing.reason]);
     if status.failing.len() > FAILING_MAX
         || texts.into_iter().flatten().chain(failing).any(|text| text.len() > TEXT_BYTES_MAX)
@@ -65,13 +65,15 @@ fn view(heartbeat: Heartbeat, known: &Known) -> Result<GatewayView, StoreError> 
     Ok(GatewayView { cluster, pod, seen_at, behind, status })
 }
 
-/// The clusters that show more than one digest of their configuration.
+/// The clusters that show more than one digest of their configuration, or of their keys.
 fn drifting(items: &[GatewayView]) -> Vec<String> {
-    let mut digests: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut digests: BTreeMap<&str, [BTreeSet<&str>; 2]> = BTreeMap::new();
     for item in items {
-        digests.entry(&item.cluster).or_default().extend(item.status.config_digest.as_deref());
+        let [configurations, keys] = digests.entry(&item.cluster).or_default();
+        configurations.extend(item.status.config_digest.as_deref());
+        keys.extend(item.status.cluster_keys.as_deref());
     }
-    let drifting = digests.into_iter().filter(|(_, digests)| digests.len() > 1);
+    let drifting = digests.into_iter().filter(|(_, digests)| digests.iter().any(|digests| digests.len() > 1));
     drifting.map(|(cluster, _)| cluster.to_owned()).collect()
 }
 

@@ -1,5 +1,5 @@
 //! Telling the Coordinator how this gateway is: how far it has followed, which tenants it cannot serve, and a digest of
-//! its configuration, so that gateways that fall behind or differ are seen (`GET /v1/gateways`).
+//! its configuration and of the cluster's keys, so that gateways that fall behind or differ are seen (`GET /v1/gateways`).
 //!
 //! A heartbeat goes out every minute, varied by a tenth, and a second after anything changed. One that is not taken is
 //! warned of once and tried again; nothing depends on it.
@@ -22,6 +22,8 @@ pub struct Teller {
     pub version: &'static str,
     /// a digest of the configuration in force
     pub config_digest: Box<dyn Fn() -> String + Send + Sync>,
+    /// a keyed digest of the cluster's keys in force
+    pub cluster_keys: Box<dyn Fn() -> String + Send + Sync>,
 }
 
 impl RemoteKeys {
@@ -57,6 +59,7 @@ impl RemoteKeys {
             revision: position.as_ref().map_or(0, |position| position.revision),
             epoch: position.map(|position| position.epoch),
             config_digest: Some((teller.config_digest)()),
+            cluster_keys: Some((teller.cluster_keys)()),
             version: Some(teller.version.to_owned()),
             failing: failing.map(|(tenant, reason)| failing_tenant(tenant.as_str(), reason)).collect(),
         }

@@ -24,6 +24,19 @@ async fn gateways_are_shown_with_how_far_they_got() {
 }
 
 #[tokio::test]
+async fn a_gateway_with_other_keys_of_the_cluster_is_seen() {
+    let api = Api::new().await;
+    for (path, keys) in [("eu/pod-0", "k1"), ("eu/pod-1", "k2"), ("us/pod-0", "k1"), ("us/pod-1", "k1")] {
+        report(&api, path, json!({"config_digest": "d", "cluster_keys": keys})).await.done();
+    }
+    // one that tells nothing of them, as older ones do, is none that differs
+    report(&api, "us/pod-2", json!({"config_digest": "d"})).await.done();
+    let told = api.get("/v1/gateways").await.done();
+    assert_eq!(told["drifting_clusters"], json!(["eu"]));
+    assert_eq!(told["items"][1]["status"]["cluster_keys"], "k2");
+}
+
+#[tokio::test]
 async fn a_new_heartbeat_replaces_the_old_one() {
     let api = Api::new().await;
     for digest in ["d1", "d2"] {
@@ -44,7 +57,8 @@ async fn a_heartbeat_is_no_change_of_a_tenant() {
 async fn a_heartbeat_has_limits() {
     let api = Api::new().await;
     let many = vec![json!({"tenant": "t", "reason": "r"}); 101];
-    for status in [json!({"failing": many}), json!({"version": "v".repeat(513)})] {
+    let long = "v".repeat(513);
+    for status in [json!({"failing": many}), json!({"version": long}), json!({"cluster_keys": long})] {
         report(&api, "eu/pod-0", status).await.refused(400, "invalid_request");
     }
     report(&api, "eu/pod%20one", json!({})).await.refused(400, "invalid_request");

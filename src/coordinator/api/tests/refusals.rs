@@ -131,3 +131,9 @@ async fn every_call_of_the_document_is_served() {
         }
     }
 }
+
+#[test]
+fn only_health_and_the_description_are_for_everybody() {
+    let open: Vec<_> = routes().into_iter().filter(|route| route.scope.is_none()).map(|route| route.path).collect();
+    assert_eq!(open, ["/v1/openapi.json", "/health/live", "/health/ready"]);
+}

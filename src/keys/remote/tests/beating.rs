@@ -2,7 +2,8 @@ use super::*;
 
 fn teller() -> Teller {
     let config_digest = Box::new(|| "digest".to_owned());
-    Teller { cluster: "east".into(), pod: "pod-1".into(), version: "1.2.3", config_digest }
+    let cluster_keys = Box::new(|| "keys".to_owned());
+    Teller { cluster: "east".into(), pod: "pod-1".into(), version: "1.2.3", config_digest, cluster_keys }
 }
 
 /// Waits for a heartbeat of this revision.
@@ -32,7 +33,7 @@ async fn a_gateway_tells_how_far_it_is_what_fails_and_again_when_that_changes() 
     assert_eq!(who, "east/pod-1");
     let failing = json!([{"tenant": "p", "reason": "key not found for private tenantID p"}]);
     let expected = json!({
-        "epoch": "first", "revision": 2, "config_digest": "digest", "version": "1.2.3", "failing": failing,
+        "epoch": "first", "revision": 2, "config_digest": "digest", "cluster_keys": "keys", "version": "1.2.3", "failing": failing,
     });
     assert_eq!(status, expected);
     setup.has_in_kms("p", 2);
