@@ -124,7 +124,10 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
 impl S3Handler for Guarded {
     async fn handle(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let id = request.extensions().get::<RequestId>().map(|id| id.as_str().into());
-        continued(id, self.call(s3::observed(request))).await
+        match s3::prepared(request) {
+            Ok(request) => continued(id, self.call(request)).await,
+            Err(refused) => refused.to_http_response().map_err(|error| HttpError::from_std_error(Box::new(error))),
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! [`guard`] is the only way to a service, and takes the access keys by value: a gateway without authentication cannot
 //! be built. The framework verifies `SigV4` in headers, presigned URLs, aws-chunked bodies and forms, refuses unsigned
-//! `x-amz-*` headers, and bounds clock skew (15 minutes) and presigned lifetimes (7 days). Ours are: `SigV2` (`sigv2`),
-//! public buckets (`public`), session tokens refused, conditions of access keys, forms that do not say how long they
+//! `x-amz-*` headers, and bounds clock skew (15 minutes) and presigned lifetimes (7 days). Ours are: one signature that covers
+//! the host (`sigv4`), `SigV2` (`sigv2`), public buckets (`public`), session tokens refused, conditions of access keys, forms that do not say how long they
 //! are.
 
 mod public;
 mod sigv2;
+mod sigv4;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -96,7 +97,9 @@ fn framework_config(rules: Rules) -> S3Config {
 
 /// What is refused before the framework looks at a request.
 fn refusal<B>(request: &Request<B>, rules: Rules) -> Option<S3Error> {
-    if let Some(error) = sigv2::refusal(request, rules.sigv2_presigned, SystemTime::now()) {
+    if let Some(error) =
+        sigv4::refusal(request).or_else(|| sigv2::refusal(request, rules.sigv2_presigned, SystemTime::now()))
+    {
         return Some(error);
     }
     if let Some(region) = wrong_region(request) {

@@ -18,7 +18,7 @@ mod uploads;
 mod walk;
 
 pub use error::BackendError;
-pub use forward::{ForwardAnswer, ForwardRequest};
+pub use forward::{Setting, SettingChange, SettingOf, SettingRequest};
 pub use lists::*;
 pub use types::*;
 pub use uploads::*;
@@ -108,8 +108,9 @@ pub trait Backend: Send + Sync + 'static {
     /// What may be there or lacking, each by its name, as far as it is known; nothing where all is there.
     fn features(&self) -> Vec<(&'static str, bool)>;
 
-    /// Whether [`Backend::forward`] leads anywhere.
+    /// Whether this is another program, which reads names in its own way and has settings of its own
+    /// ([`Backend::setting`]).
     fn forwards(&self) -> bool;
-    /// Passes on a request that has nothing to do with the bytes of objects; an error of the store is an answer, too.
-    async fn forward(&self, request: ForwardRequest) -> Result<ForwardAnswer>;
+    /// Reads or changes a setting that the store keeps and acts on; the document, empty where none was asked for.
+    async fn setting(&self, request: SettingRequest) -> Result<bytes::Bytes>;
 }

@@ -42,8 +42,9 @@ fn a_region_that_is_none_is_refused_with_the_right_one() {
 
 #[test]
 fn other_requests_go_on_to_the_framework() {
-    let uri = "/b/k?X-Amz-Signature=00&prefix=AWSAccessKeyId";
-    assert!(refused(&request(Method::GET, uri, &[("authorization", "AWS4-HMAC-SHA256 Credential=x")])).is_none());
+    let uri = "/b/k?X-Amz-Signature=00&X-Amz-SignedHeaders=host&prefix=AWSAccessKeyId";
+    assert!(refused(&request(Method::GET, uri, &[])).is_none());
+    assert!(refused(&request(Method::GET, "/b/k", &[("authorization", "AWS4-HMAC-SHA256 Credential=x")])).is_none());
 }
 
 const NOW: u64 = 1_800_000_000;
@@ -70,5 +71,45 @@ fn a_url_of_sigv2_ends_within_seven_days() {
 fn a_url_of_sigv2_has_no_parameter_that_was_not_signed() {
     for name in ["retention", "legal-hold", "attributes", "x-id", "%72etention"] {
         assert!(presigned_sigv2(&format!("&Expires={NOW}&{name}")).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn a_signature_that_does_not_cover_the_host_is_refused_wherever_it_stands() {
+    for names in ["", "x-amz-date", "hosts;x-amz-date", "x-amz-host", "content-type;x-amz-date"] {
+        let header = format!("AWS4-HMAC-SHA256 Credential=a/b/c/s3/aws4_request, SignedHeaders={names}, Signature=0");
+        let in_query = format!("/b/k?X-Amz-Algorithm=a&X-Amz-Signature=0&X-Amz-SignedHeaders={names}");
+        for signed in [
+            request(Method::GET, "/b/k", &[("authorization", &header)]),
+            request(Method::GET, &in_query.replace(';', "%3B"), &[]),
+            request(Method::GET, "/b/k?X-Amz-Signature=0", &[]),
+            request(Method::GET, &in_query.replace("X-Amz-S", "X-Amz-%53").replace(';', "%3b"), &[]),
+        ] {
+            let error = refused(&signed).unwrap();
+            assert_eq!(
+                (error.code().as_str(), error.status_code().unwrap().as_u16()),
+                ("AccessDenied", 403),
+                "{names}"
+            );
+        }
+    }
+    for names in ["host", "content-type;host;x-amz-date", "x-amz-date;Host"] {
+        let header = format!("AWS4-HMAC-SHA256 Credential=a/b/c/s3/aws4_request,SignedHeaders={names},Signature=0");
+        assert!(refused(&request(Method::GET, "/b/k", &[("authorization", &header)])).is_none(), "{names}");
+    }
+}
+
+#[test]
+fn a_request_is_signed_once_and_in_a_known_way() {
+    let header = ("authorization", "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=0");
+    for (uri, headers) in [
+        ("/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-SignedHeaders=host&X-Amz-Signature=0", &[header][..]),
+        ("/b/k?AWSAccessKeyId=a&Signature=0&Expires=1", &[header]),
+        ("/b/k", &[header, header]),
+        ("/b/k", &[("authorization", "Bearer token")]),
+        ("/b/k", &[("authorization", "")]),
+        ("/b/k", &[("authorization", "Basic dTpw")]),
+    ] {
+        assert_eq!(refused(&request(Method::GET, uri, headers)).unwrap().code().as_str(), "InvalidArgument", "{uri}");
     }
 }

@@ -33,10 +33,10 @@ use self::tables::{Snapshot, Tables, View};
 use self::writer::Queue;
 use super::{
     Backend, BackendError, BucketInfo, BucketName, CompleteUpload, Copied, CopiedPart, CopyRequest, CreateUpload,
-    DeleteItem, Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, Governance, ListPage,
-    ListRequest, ListUploadsRequest, ListVersionsRequest, NewBucket, ObjectInfo, ObjectRef, PartRef, PartSource,
-    PartsPage, PutRequest, ReadConditions, Result, SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage,
-    VersionId, Versioning, VersionsPage, Written,
+    DeleteItem, Deleted, ETagMatch, Fetched, GetRequest, Governance, ListPage, ListRequest, ListUploadsRequest,
+    ListVersionsRequest, NewBucket, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage, PutRequest, ReadConditions,
+    Result, SealedBody, SettingRequest, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId, Versioning,
+    VersionsPage, Written,
 };
 
 mod bodies;
@@ -323,8 +323,8 @@ impl Backend for LocalStore {
     fn forwards(&self) -> bool {
         false
     }
-    async fn forward(&self, _: ForwardRequest) -> Result<ForwardAnswer> {
-        Err(BackendError::NotImplemented("operations that are none of the store's own"))
+    async fn setting(&self, _: SettingRequest) -> Result<bytes::Bytes> {
+        Err(BackendError::NotImplemented("settings of its own"))
     }
 }
 

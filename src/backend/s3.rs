@@ -35,10 +35,10 @@ use self::xml::Document;
 use super::calls::CallObserver;
 use super::{
     Backend, BucketInfo, BucketName, CompleteUpload, Copied, CopiedPart, CopyRequest, CreateUpload, DeleteItem,
-    Deleted, ETagMatch, Fetched, ForwardAnswer, ForwardRequest, GetRequest, Governance, ListPage, ListRequest,
-    ListUploadsRequest, ListVersionsRequest, NewBucket, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage,
-    PutRequest, ReadConditions, Result, SealedBody, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId,
-    Versioning, VersionsPage, Written,
+    Deleted, ETagMatch, Fetched, GetRequest, Governance, ListPage, ListRequest, ListUploadsRequest,
+    ListVersionsRequest, NewBucket, ObjectInfo, ObjectRef, PartRef, PartSource, PartsPage, PutRequest, ReadConditions,
+    Result, SealedBody, SettingRequest, StoredETag, Tags, UploadId, UploadRef, UploadsPage, VersionId, Versioning,
+    VersionsPage, Written,
 };
 
 mod answer;
@@ -273,8 +273,8 @@ impl Backend for S3Store {
     fn forwards(&self) -> bool {
         true
     }
-    async fn forward(&self, request: ForwardRequest) -> Result<ForwardAnswer> {
-        self.passed_on(request).await
+    async fn setting(&self, request: SettingRequest) -> Result<bytes::Bytes> {
+        self.setting_of(request).await
     }
 }
 

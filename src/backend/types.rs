@@ -107,17 +107,6 @@ pub struct Metadata {
     pub user: BTreeMap<String, String>,
     /// Object Lock of this version; the local store keeps none
     pub lock: Lock,
-    /// grants that the writer asks for; no answer tells of them, and the local store keeps none
-    pub acl: Acl,
-}
-
-/// Grants that a writer asks for, in S3's words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Acl {
-    /// `x-amz-acl`; none is `private`
-    pub canned: Option<String>,
-    /// headers `x-amz-grant-…`: their names and to whom
-    pub grants: Vec<(&'static str, String)>,
 }
 
 /// What a bucket has from the start; the local store gives it none of this.
@@ -125,10 +114,6 @@ pub struct Acl {
 pub struct NewBucket {
     /// versioning and Object Lock
     pub object_lock: bool,
-    /// grants
-    pub acl: Acl,
-    /// `x-amz-object-ownership`
-    pub ownership: Option<String>,
 }
 
 /// Object Lock of a version, in S3's words.

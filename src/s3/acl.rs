@@ -1,7 +1,6 @@
-//! ACLs of buckets and objects. Over a store that is S3 itself they are its matter: grants that come with a new object or
-//! bucket go along with it, and an answer is the store's. Over the embedded store the owner has full control, and nobody
-//! else anything, as in an S3 bucket whose owner is enforced: reading an ACL says so, writing one succeeds where it says
-//! the same and is refused otherwise.
+//! ACLs of buckets and objects: the owner has full control, and nobody else anything, as in an S3 bucket whose owner is
+//! enforced. Reading an ACL says so, writing one succeeds where it says the same and is refused otherwise. No ACL and no
+//! grant reaches a store: there they would protect nothing, and would show what they open.
 
 use s3s::dto::{
     AccessControlPolicy, BucketCannedACL, GetBucketAclInput, GetBucketAclOutput, GetObjectAclInput, GetObjectAclOutput,
@@ -14,40 +13,30 @@ use super::gateway::Gateway;
 use super::list::view;
 use super::scope::Scope;
 use super::{body_digest, errors};
-use crate::backend::{Acl, Backend};
 use crate::tenant::TenantId;
 
-/// Takes the grants for a new object out of any input that has S3's fields for them.
-macro_rules! object_acl {
+/// Looks at the grants for a new object in any input that has S3's fields for them.
+macro_rules! object_acl_changes_nothing {
     ($input:expr) => {
-        $crate::s3::acl::asked(
+        $crate::s3::acl::changes_nothing(
             $input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str),
-            [
-                ("x-amz-grant-full-control", &$input.grant_full_control),
-                ("x-amz-grant-read", &$input.grant_read),
-                ("x-amz-grant-read-acp", &$input.grant_read_acp),
-                ("x-amz-grant-write-acp", &$input.grant_write_acp),
-            ],
+            &[&$input.grant_full_control, &$input.grant_read, &$input.grant_read_acp, &$input.grant_write_acp],
         )
     };
 }
-pub(crate) use object_acl;
+pub(crate) use object_acl_changes_nothing;
 
-/// The grants that a request asks for, by a canned ACL or by headers, but for the owner's own.
-pub(crate) fn asked<const N: usize>(
-    canned: Option<&str>,
-    grants: [(&'static str, &Option<String>); N],
-) -> S3Result<Acl> {
-    let grants: Vec<_> = grants.into_iter().filter_map(|(name, grantees)| Some((name, grantees.clone()?))).collect();
-    if canned.is_some() && !grants.is_empty() {
+/// Refuses what a request asks for by a canned ACL or by headers, but for the owner's own, in the words of S3 for a bucket
+/// whose owner is enforced.
+pub(crate) fn changes_nothing(canned: Option<&str>, grants: &[&Option<String>]) -> S3Result<()> {
+    let grants = grants.iter().any(|grant| grant.is_some());
+    if canned.is_some() && grants {
         return Err(s3_error!(InvalidRequest, "Specifying both Canned ACLs and Header Grants is not allowed"));
     }
-    Ok(Acl { canned: canned.filter(|canned| !OWNERS_ALONE.contains(canned)).map(str::to_owned), grants })
-}
-
-/// Refuses grants where none can be kept, in the words of S3 for a bucket whose owner is enforced.
-pub(crate) fn is_kept(backend: &dyn Backend, acl: &Acl) -> S3Result<()> {
-    if backend.forwards() || *acl == Acl::default() { Ok(()) } else { Err(s3_error!(AccessControlListNotSupported)) }
+    if grants || canned.is_some_and(|canned| !OWNERS_ALONE.contains(&canned)) {
+        return Err(s3_error!(AccessControlListNotSupported));
+    }
+    Ok(())
 }
 
 pub(crate) async fn get_bucket_acl(

@@ -17,11 +17,20 @@ use s3s::{HttpRequest, S3Request, S3Result, StdError};
 use super::checksum::{Verifier, declared_in};
 
 /// Subresources whose requests have a body in XML.
-const SUBRESOURCES: &[&str] = &["acl", "delete", "encryption", "tagging", "versioning"];
+const SUBRESOURCES: &[&str] = &[
+    "acl",
+    "delete",
+    "encryption",
+    "logging",
+    "notification",
+    "ownershipControls",
+    "publicAccessBlock",
+    "tagging",
+    "versioning",
+];
 
 /// Prepares a request so that `verify` can tell.
-#[must_use]
-pub fn observed(request: HttpRequest) -> HttpRequest {
+pub(super) fn observed(request: HttpRequest) -> HttpRequest {
     let (mut parts, body) = request.into_parts();
     let has_xml = parts.uri.query().is_some_and(names_a_subresource) && !is_aws_chunked(&parts.headers);
     if !has_xml || !declares(&parts.headers) {

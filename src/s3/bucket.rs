@@ -6,14 +6,14 @@
 use s3s::dto::{
     Bucket, BucketCannedACL, CreateBucketInput, CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput,
     GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput,
-    ListBucketsOutput, ObjectOwnership,
+    ListBucketsOutput,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::acl;
 use super::gateway::Gateway;
 use super::list::{shown_token, stored_token, view};
 use super::scope::Scope;
+use super::{acl, bucket_settings};
 use super::{errors, metadata};
 use crate::backend::{
     BackendError, BucketInfo, BucketName as StoredName, ListRequest, ListStart, ListUploadsRequest,
@@ -59,7 +59,7 @@ pub(crate) async fn create_bucket(
     let input = request.input;
     let stored = scope.bucket(&input.bucket, None)?;
     let tags = requested_tags(&input)?;
-    let wanted = requested(&scope, &input)?;
+    let wanted = requested(&input)?;
     scope.backend().create_bucket_with(&stored, &wanted).await.map_err(errors::backend)?;
     if !tags.is_empty() {
         scope.backend().set_bucket_tags(&stored, Some(tags)).await.map_err(errors::backend)?;
@@ -126,26 +126,18 @@ fn bucket_shown(scope: &Scope<'_>, bucket: &BucketInfo) -> Option<Bucket> {
     })
 }
 
-/// What the new bucket shall have beside tags; refused is what the store cannot keep.
-fn requested(scope: &Scope<'_>, input: &CreateBucketInput) -> S3Result<NewBucket> {
+/// What the new bucket shall have beside tags; refused is what no bucket has here.
+fn requested(input: &CreateBucketInput) -> S3Result<NewBucket> {
     let grants = [
-        ("x-amz-grant-full-control", &input.grant_full_control),
-        ("x-amz-grant-read", &input.grant_read),
-        ("x-amz-grant-read-acp", &input.grant_read_acp),
-        ("x-amz-grant-write", &input.grant_write),
-        ("x-amz-grant-write-acp", &input.grant_write_acp),
+        &input.grant_full_control,
+        &input.grant_read,
+        &input.grant_read_acp,
+        &input.grant_write,
+        &input.grant_write_acp,
     ];
-    let acl = acl::asked(input.acl.as_ref().map(BucketCannedACL::as_str), grants)?;
-    acl::is_kept(scope.backend(), &acl)?;
-    let mut ownership = input.object_ownership.as_ref().map(|ownership| ownership.as_str().to_owned());
-    if !scope.backend().forwards() {
-        // it is so anyway
-        ownership = ownership.filter(|ownership| ownership != ObjectOwnership::BUCKET_OWNER_ENFORCED);
-        if ownership.is_some() {
-            return Err(s3_error!(NotImplemented, "ACLs are not supported: object ownership is BucketOwnerEnforced."));
-        }
-    }
-    Ok(NewBucket { object_lock: input.object_lock_enabled_for_bucket == Some(true), acl, ownership })
+    acl::changes_nothing(input.acl.as_ref().map(BucketCannedACL::as_str), &grants)?;
+    bucket_settings::ownership_is_so(input.object_ownership.as_ref())?;
+    Ok(NewBucket { object_lock: input.object_lock_enabled_for_bucket == Some(true) })
 }
 
 /// The tags that the new bucket shall have.

@@ -10,7 +10,7 @@ use s3s::dto::{CopyObjectInput, CopyObjectOutput, CopyObjectResult, MetadataDire
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use self::source::{prove, source_beginning};
-use super::acl::{self, object_acl};
+use super::acl::object_acl_changes_nothing;
 use super::checksum::{Kept, show_checksums};
 use super::customer_key::{self, customer_key, show_encryption, source_customer_key};
 use super::gateway::Gateway;
@@ -41,7 +41,7 @@ pub(crate) async fn copy_object(
     metadata::encryption_is_sensible(input.server_side_encryption.as_ref(), input.ssekms_key_id.as_deref())?;
     let customer_key = customer_key!(input)?;
     customer_key::may_be_used(gateway, customer_key.as_ref(), input.server_side_encryption.as_ref())?;
-    acl::is_kept(scope.backend(), &object_acl!(input)?)?;
+    object_acl_changes_nothing!(input)?;
     lock::is_kept(scope.backend(), &lock_of!(input)?)?;
     let target = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
     let target = target.with_customer_key(customer_key);
@@ -189,7 +189,7 @@ fn target_metadata(
     let mut kept = info.metadata.clone();
     kept.user.retain(|name, _| !name.starts_with(metadata::ENVELOPE));
     kept.storage_class = asked.storage_class;
-    (kept.lock, kept.acl) = (asked.lock, asked.acl);
+    kept.lock = asked.lock;
     kept.website_redirect_location = asked.website_redirect_location;
     Ok(kept)
 }

@@ -8,7 +8,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::gateway::Gateway;
 use super::scope::Scope;
-use super::{body_digest, errors, etag, lock};
+use super::{body_digest, dots, errors, etag, lock};
 use crate::backend::{self, DeleteItem, Deleted, ETagMatch, VersionId};
 
 pub(crate) async fn delete_object(
@@ -49,7 +49,7 @@ pub(crate) async fn delete_objects(
     let mut answers = Answers { quiet: quiet == Some(true), ..Answers::default() };
     let mut items = Vec::with_capacity(objects.len());
     for object in objects {
-        match item(&object) {
+        match item(&scope, &object) {
             Ok(item) => items.push(item),
             Err(refused) => answers.refuse(object.key, object.version_id, &refused),
         }
@@ -102,7 +102,7 @@ impl Answers {
     }
 }
 
-fn item(object: &ObjectIdentifier) -> S3Result<DeleteItem> {
+fn item(scope: &Scope<'_>, object: &ObjectIdentifier) -> S3Result<DeleteItem> {
     if object.last_modified_time.is_some() || object.size.is_some() {
         return Err(directory_buckets_only());
     }
@@ -112,7 +112,11 @@ fn item(object: &ObjectIdentifier) -> S3Result<DeleteItem> {
     if object.key.len() > KEY_BYTES_MAX {
         return Err(s3_error!(KeyTooLongError));
     }
+    scope.takes_key(&object.key)?;
     version_is_not_empty(object.version_id.as_deref())?;
+    if object.version_id.as_deref().is_some_and(dots::are_in_id) {
+        return Err(s3_error!(InvalidArgument, "Invalid version id specified"));
+    }
     Ok(DeleteItem {
         key: object.key.clone(),
         version_id: object.version_id.as_deref().map(VersionId::new),

@@ -1,27 +1,33 @@
-//! Operations that have nothing to do with the bytes of objects: passed on to the store as they came, its own answers and
-//! errors kept.
+//! Settings that the store keeps and acts on: lifecycle, Object Lock, retention, legal holds, acceleration, who pays.
 //!
-//! Over a store that [takes them](crate::backend::Backend::forwards), a request of [`table`] goes this way; everything
-//! else, and everything over the embedded store, goes to the verbs. The framework matches a route before it knows the
-//! operation and calls it after it has checked the signature; who may ask is settled as for the verbs.
+//! Over a store that is [another program](crate::backend::Backend::forwards), a request of [`table`] goes this way;
+//! everything else, and everything over the embedded store, goes to the verbs. The framework matches a route before it
+//! knows the operation and calls it after it has checked the signature; who may ask is settled as for the verbs.
 //!
-//! Bucket names are the tenant's on this side and have its prefix on the other: in the path, in ARNs, and in the elements
-//! of S3's documents that hold one. What the gateway keeps in metadata is not shown. Bodies are held, 1 MiB at most.
+//! Nothing of a request goes on as it came. Of its path, query and headers the words that are known here are taken, its
+//! body is parsed and written anew ([`document`]), and the store is asked with those. Of an answer the document comes
+//! back, written anew too, and of an error its code and status. Bodies are held, 1 MiB at most.
 
-mod names;
+mod document;
 mod table;
+mod xml;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::header::CONTENT_TYPE;
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use s3s::route::S3Route;
 use s3s::{Body, S3Request, S3Response, S3Result, s3_error};
 
-use self::names::Names;
-use super::{checksum, errors, metadata};
-use crate::backend::{Backend, BucketName, ForwardAnswer, ForwardRequest};
+use self::document::Answer;
+use self::table::{Operation, Target};
+use super::scope::Place;
+use super::{checksum, errors, lock};
+use crate::backend::{
+    Backend, BackendError, BucketName, ObjectRef, Setting, SettingChange, SettingOf, SettingRequest, VersionId,
+};
 use crate::tenant::Principal;
 
 /// The way around the verbs.
@@ -45,64 +51,96 @@ impl S3Route for Forward {
     }
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
-        let principal = request.extensions.get::<Principal>().ok_or_else(|| s3_error!(AccessDenied))?.clone();
         let operation = table::operation(&request.method, &request.uri).ok_or_else(|| s3_error!(NotImplemented))?;
-        let target = table::target(&request.uri).ok_or_else(|| s3_error!(InvalidURI))?;
-        let bucket = principal.bucket_prefix.to_backend(&target.bucket).map_err(|_| s3_error!(InvalidBucketName))?;
-        let owner = text(&request.headers, EXPECTED_OWNER);
-        if bucket == self.staging || owner.is_some_and(|owner| owner != principal.tenant.as_str()) {
-            return Err(s3_error!(AccessDenied));
+        let setting = operation.setting;
+        let of = self.target(&request, setting)?;
+        let change = change(operation, &request.headers, held(request.input).await?)?;
+        let bypass = text(&request.headers, BYPASS).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let governance = lock::governance(Some(bypass && setting == Setting::Retention));
+        tracing::debug!(?setting, "a setting of the store");
+        let bucket = match &of {
+            SettingOf::Bucket(bucket) => bucket.clone(),
+            SettingOf::Object(object) => object.bucket.clone(),
+        };
+        let outcome = self.backend.setting(SettingRequest { setting, of, change, governance }).await;
+        match (&operation.method, outcome) {
+            (&Method::GET, outcome) => self.shown(setting, &bucket, outcome).await,
+            (&Method::DELETE, Ok(_)) => Ok(bare(StatusCode::NO_CONTENT)),
+            (_, Ok(_)) => Ok(bare(StatusCode::OK)),
+            (_, Err(error)) => Err(errors::backend(error)),
         }
-        tracing::debug!(operation = operation.name, "forwarded");
-        let names = Names::new(&principal.bucket_prefix, &target.bucket);
-        let sent = held(request.input).await?;
-        verify(&request.headers, &sent)?;
-        let body = names.to_backend(&sent);
-        let mut headers = kept(&request.headers);
-        if body != sent {
-            // what the client said of the body was of the one with its own names
-            headers.remove("content-md5");
-            let is_sum = |name: &&HeaderName| name.as_str().starts_with("x-amz-checksum-");
-            for name in headers.keys().filter(is_sum).cloned().collect::<Vec<_>>() {
-                headers.remove(name);
+    }
+}
+
+impl Forward {
+    /// What a request is about, in the store's names.
+    fn target(&self, request: &S3Request<Body>, setting: Setting) -> S3Result<SettingOf> {
+        let principal = request.extensions.get::<Principal>().ok_or_else(|| s3_error!(AccessDenied))?;
+        let Target { bucket, key } = table::target(&request.uri).ok_or_else(|| s3_error!(InvalidURI))?;
+        let rest = table::rest(&request.uri, setting);
+        if let Some(name) = rest.unknown {
+            return Err(s3_error!(NotImplemented, "The query parameter {name} means nothing to this operation."));
+        }
+        let place = Place { principal, backend: self.backend.as_ref(), staging: &self.staging };
+        let bucket = place.bucket(&bucket, text(&request.headers, EXPECTED_OWNER))?;
+        let Some(key) = key else { return Ok(SettingOf::Bucket(bucket)) };
+        if key.len() > KEY_BYTES_MAX {
+            return Err(s3_error!(KeyTooLongError));
+        }
+        place.takes_key(&key)?;
+        let version_id = rest.version_id.filter(|id| !id.is_empty()).map(VersionId::new);
+        Ok(SettingOf::Object(ObjectRef { bucket, key, version_id }))
+    }
+
+    /// The answer to a question. A setting that the store does not have was never made.
+    async fn shown(
+        &self,
+        setting: Setting,
+        bucket: &BucketName,
+        outcome: Result<Bytes, BackendError>,
+    ) -> S3Result<S3Response<Body>> {
+        let answer = match outcome {
+            Ok(answer) => document::from_store(setting, &answer),
+            Err(BackendError::NotImplemented(_)) if table::is_of_objects(setting) => {
+                return Err(lock::no_configuration());
             }
-            let md5 = checksum::Algorithm::Md5.digest(&body);
-            headers.insert("content-md5", HeaderValue::from_str(&md5).map_err(|_| s3_error!(InternalError))?);
-        }
-        let query = table::query(&request.uri);
-        let forwarded = ForwardRequest { method: request.method, bucket, key: target.key, query, headers, body };
-        let answer = self.backend.forward(forwarded).await.map_err(errors::backend)?;
-        shown(answer, &names)
+            Err(BackendError::NotImplemented(_)) => Answer::Other,
+            Err(BackendError::Refused { code, .. }) if NEVER_MADE.contains(&code.as_str()) => Answer::Other,
+            Err(error) => return Err(errors::backend(error)),
+        };
+        let document = match answer {
+            Answer::Setting(document) => document,
+            Answer::Other => {
+                self.backend.head_bucket(bucket).await.map_err(errors::backend)?;
+                document::never_made(setting)?
+            }
+            Answer::Broken => return Err(errors::backend(BackendError::Unavailable(Unreadable.into()))),
+        };
+        let mut response = S3Response::new(Body::from(document));
+        response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        Ok(response)
     }
 }
 
-/// What the store said, in the client's names. An answer that shows metadata of ours is an object: the store does not
-/// know the operation and read on.
-fn shown(answer: ForwardAnswer, names: &Names) -> S3Result<S3Response<Body>> {
-    let ForwardAnswer { status, mut headers, body } = answer;
-    let is_ours =
-        |name: &HeaderName| name.as_str().strip_prefix(USER).is_some_and(|n| n.starts_with(metadata::ENVELOPE));
-    if headers.keys().any(is_ours) {
-        return Err(s3_error!(NotImplemented, "The storage behind this gateway cannot do this."));
+/// What is to be done, once the body is the one that the headers speak of.
+fn change(operation: &Operation, headers: &HeaderMap, sent: Bytes) -> S3Result<SettingChange> {
+    verify(headers, &sent)?;
+    match operation.method {
+        Method::GET => Ok(SettingChange::Read),
+        Method::DELETE => Ok(SettingChange::Remove),
+        _ => document::from_client(operation.setting, &sent).map(SettingChange::Write),
     }
-    for name in ["x-amz-request-id", "x-amz-id-2", "server", "date"] {
-        headers.remove(name);
-    }
-    let mut response = S3Response::new(Body::from(names.to_client(&body)));
+}
+
+/// What a store answered is no document that can be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the store's answer about a setting cannot be read")]
+struct Unreadable;
+
+fn bare(status: StatusCode) -> S3Response<Body> {
+    let mut response = S3Response::new(Body::empty());
     response.status = Some(status);
-    response.headers = headers;
-    Ok(response)
-}
-
-/// The headers that are for the store: not those of this connection and signature, nor of framing that was undone.
-fn kept(headers: &HeaderMap) -> HeaderMap {
-    let is_kept = |name: &str| {
-        let is_ours = name.starts_with("x-amz-") && !NOT_AMZ.contains(&name) && name != EXPECTED_OWNER;
-        // a customer's key must never be seen behind the gateway
-        let is_ours = is_ours && !name.contains("server-side-encryption-customer-");
-        is_ours || name == "content-type" || name == "content-md5" || name.starts_with("if-")
-    };
-    headers.iter().filter(|(name, _)| is_kept(name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
+    response
 }
 
 /// Whether the body is the one that the request's headers speak of.
@@ -128,13 +166,18 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-const USER: &str = "x-amz-meta-";
 const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
-/// Headers about the client's own signature and framing.
-const NOT_AMZ: &[&str] =
-    &["x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "x-amz-decoded-content-length", "x-amz-trailer"];
+const BYPASS: &str = "x-amz-bypass-governance-retention";
+const KEY_BYTES_MAX: usize = 1_024;
 /// The longest document of S3's is a lifecycle configuration of 1,000 rules, some 300 KiB.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// How stores say that there is no such setting, or that they know of none.
+const NEVER_MADE: &[&str] = &[
+    "NoSuchLifecycleConfiguration",
+    "ObjectLockConfigurationNotFoundError",
+    "NoSuchObjectLockConfiguration",
+    "MethodNotAllowed",
+];
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The framework's S3 trait, one line per operation: which verb serves it, or that it is refused.
 //!
-//! Over a store that takes them, some operations go another way before they come here: [`forward`](super::forward).
+//! Settings that a store keeps and acts on go another way before they come here: [`forward`](super::forward).
 //! Nothing is left to a default of the framework: a new operation of a newer framework does not compile until it is
 //! decided here. An operation that could write or read bodies past the seal must never be forwarded blindly.
 
@@ -48,7 +48,7 @@ impl Gateway {
 }
 
 impl Gateway {
-    /// The way of the operations that are passed on to the store.
+    /// The way of the settings that are the store's own.
     #[must_use]
     pub fn forward(&self) -> Forward {
         Forward { backend: Arc::clone(&self.backend), staging: self.staging.clone() }
@@ -136,6 +136,23 @@ operations! {
         get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput = bucket_settings::get_bucket_logging;
         get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) -> GetBucketNotificationConfigurationOutput = bucket_settings::get_bucket_notification_configuration;
         get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput = bucket_settings::get_bucket_request_payment;
+        get_bucket_abac(GetBucketAbacInput) -> GetBucketAbacOutput = bucket_settings::get_bucket_abac;
+        get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput) -> GetBucketAnalyticsConfigurationOutput = bucket_settings::get_bucket_analytics_configuration;
+        get_bucket_intelligent_tiering_configuration(GetBucketIntelligentTieringConfigurationInput) -> GetBucketIntelligentTieringConfigurationOutput = bucket_settings::get_bucket_intelligent_tiering_configuration;
+        get_bucket_inventory_configuration(GetBucketInventoryConfigurationInput) -> GetBucketInventoryConfigurationOutput = bucket_settings::get_bucket_inventory_configuration;
+        get_bucket_metrics_configuration(GetBucketMetricsConfigurationInput) -> GetBucketMetricsConfigurationOutput = bucket_settings::get_bucket_metrics_configuration;
+        get_bucket_metadata_configuration(GetBucketMetadataConfigurationInput) -> GetBucketMetadataConfigurationOutput = bucket_settings::get_bucket_metadata_configuration;
+        get_bucket_metadata_table_configuration(GetBucketMetadataTableConfigurationInput) -> GetBucketMetadataTableConfigurationOutput = bucket_settings::get_bucket_metadata_table_configuration;
+        list_bucket_analytics_configurations(ListBucketAnalyticsConfigurationsInput) -> ListBucketAnalyticsConfigurationsOutput = bucket_settings::list_bucket_analytics_configurations;
+        list_bucket_intelligent_tiering_configurations(ListBucketIntelligentTieringConfigurationsInput) -> ListBucketIntelligentTieringConfigurationsOutput = bucket_settings::list_bucket_intelligent_tiering_configurations;
+        list_bucket_inventory_configurations(ListBucketInventoryConfigurationsInput) -> ListBucketInventoryConfigurationsOutput = bucket_settings::list_bucket_inventory_configurations;
+        list_bucket_metrics_configurations(ListBucketMetricsConfigurationsInput) -> ListBucketMetricsConfigurationsOutput = bucket_settings::list_bucket_metrics_configurations;
+        put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput = bucket_settings::put_public_access_block;
+        put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput = bucket_settings::put_bucket_logging;
+        put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput = bucket_settings::put_bucket_notification_configuration;
+        put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput = bucket_settings::put_bucket_ownership_controls;
+        get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput = bucket_settings::get_object_retention;
+        get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput = bucket_settings::get_object_legal_hold;
     }
     refuse {
         create_bucket_metadata_configuration(CreateBucketMetadataConfigurationInput) -> CreateBucketMetadataConfigurationOutput;
@@ -150,21 +167,8 @@ operations! {
         delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput) -> DeleteBucketOwnershipControlsOutput;
         delete_object_annotation(DeleteObjectAnnotationInput) -> DeleteObjectAnnotationOutput;
         delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput;
-        get_bucket_abac(GetBucketAbacInput) -> GetBucketAbacOutput;
-        get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput) -> GetBucketAnalyticsConfigurationOutput;
-        get_bucket_intelligent_tiering_configuration(GetBucketIntelligentTieringConfigurationInput) -> GetBucketIntelligentTieringConfigurationOutput;
-        get_bucket_inventory_configuration(GetBucketInventoryConfigurationInput) -> GetBucketInventoryConfigurationOutput;
-        get_bucket_metadata_configuration(GetBucketMetadataConfigurationInput) -> GetBucketMetadataConfigurationOutput;
-        get_bucket_metadata_table_configuration(GetBucketMetadataTableConfigurationInput) -> GetBucketMetadataTableConfigurationOutput;
-        get_bucket_metrics_configuration(GetBucketMetricsConfigurationInput) -> GetBucketMetricsConfigurationOutput;
         get_object_annotation(GetObjectAnnotationInput) -> GetObjectAnnotationOutput;
-        get_object_legal_hold(GetObjectLegalHoldInput) -> GetObjectLegalHoldOutput;
-        get_object_retention(GetObjectRetentionInput) -> GetObjectRetentionOutput;
         get_object_torrent(GetObjectTorrentInput) -> GetObjectTorrentOutput;
-        list_bucket_analytics_configurations(ListBucketAnalyticsConfigurationsInput) -> ListBucketAnalyticsConfigurationsOutput;
-        list_bucket_intelligent_tiering_configurations(ListBucketIntelligentTieringConfigurationsInput) -> ListBucketIntelligentTieringConfigurationsOutput;
-        list_bucket_inventory_configurations(ListBucketInventoryConfigurationsInput) -> ListBucketInventoryConfigurationsOutput;
-        list_bucket_metrics_configurations(ListBucketMetricsConfigurationsInput) -> ListBucketMetricsConfigurationsOutput;
         list_directory_buckets(ListDirectoryBucketsInput) -> ListDirectoryBucketsOutput;
         list_object_annotations(ListObjectAnnotationsInput) -> ListObjectAnnotationsOutput;
         put_bucket_abac(PutBucketAbacInput) -> PutBucketAbacOutput;
@@ -174,10 +178,7 @@ operations! {
         put_bucket_intelligent_tiering_configuration(PutBucketIntelligentTieringConfigurationInput) -> PutBucketIntelligentTieringConfigurationOutput;
         put_bucket_inventory_configuration(PutBucketInventoryConfigurationInput) -> PutBucketInventoryConfigurationOutput;
         put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput) -> PutBucketLifecycleConfigurationOutput;
-        put_bucket_logging(PutBucketLoggingInput) -> PutBucketLoggingOutput;
         put_bucket_metrics_configuration(PutBucketMetricsConfigurationInput) -> PutBucketMetricsConfigurationOutput;
-        put_bucket_notification_configuration(PutBucketNotificationConfigurationInput) -> PutBucketNotificationConfigurationOutput;
-        put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput;
         put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput;
         put_bucket_replication(PutBucketReplicationInput) -> PutBucketReplicationOutput;
         put_bucket_request_payment(PutBucketRequestPaymentInput) -> PutBucketRequestPaymentOutput;
@@ -186,7 +187,6 @@ operations! {
         put_object_legal_hold(PutObjectLegalHoldInput) -> PutObjectLegalHoldOutput;
         put_object_lock_configuration(PutObjectLockConfigurationInput) -> PutObjectLockConfigurationOutput;
         put_object_retention(PutObjectRetentionInput) -> PutObjectRetentionOutput;
-        put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput;
         rename_object(RenameObjectInput) -> RenameObjectOutput;
         restore_object(RestoreObjectInput) -> RestoreObjectOutput;
         select_object_content(SelectObjectContentInput) -> SelectObjectContentOutput;

@@ -86,6 +86,13 @@ pub(crate) async fn list_objects_v2(
 
 /// One page. A page of no entries still says whether the bucket is there.
 async fn page(scope: &Scope<'_>, list: ListRequest) -> S3Result<ListPage> {
+    scope.takes_start(Some(&list.prefix))?;
+    scope.takes_start(match &list.start {
+        ListStart::Beginning => None,
+        ListStart::AfterKey(key) | ListStart::AfterEntry(key) => Some(key),
+        // a store that has no tokens of its own goes on from a key
+        ListStart::Token(token) => token.split_once(':').map(|(_, token)| token),
+    })?;
     if list.max == 0 {
         scope.backend().head_bucket(&list.bucket).await.map_err(errors::backend)?;
         return Ok(ListPage::default());

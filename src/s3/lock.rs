@@ -4,7 +4,7 @@
 //! As in S3, a copy takes nothing over of the lock of its source.
 
 use s3s::dto::{ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetainUntilDate, Timestamp, TimestampFormat};
-use s3s::{S3Result, s3_error};
+use s3s::{S3Error, S3Result, s3_error};
 
 use crate::backend::{Backend, Governance, Lock};
 
@@ -54,7 +54,12 @@ pub(crate) fn is_kept(backend: &dyn Backend, lock: &Lock) -> S3Result<()> {
     if backend.forwards() || *lock == Lock::default() {
         return Ok(());
     }
-    Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"))
+    Err(no_configuration())
+}
+
+/// What S3 says of locks in a bucket without Object Lock.
+pub(crate) fn no_configuration() -> S3Error {
+    s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration")
 }
 
 /// `x-amz-bypass-governance-retention`

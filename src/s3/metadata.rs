@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use s3s::dto::{ServerSideEncryption, Tag};
-use s3s::{S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use crate::backend::{Metadata, Tags};
 
@@ -21,6 +21,9 @@ pub(crate) const CUSTOMER_KEY: &str = "sealgate-customer-key";
 
 /// Names and values of user metadata together, bytes (the limit of S3).
 const USER_BYTES_MAX: usize = 2048;
+const REDIRECT_BYTES_MAX: usize = 2048;
+/// What a redirect may begin with.
+const REDIRECTS: [&str; 3] = ["/", "http://", "https://"];
 const TAGS_MAX: usize = 10;
 const BUCKET_TAGS_MAX: usize = 50;
 const TAG_KEY_CHARS_MAX: usize = 128;
@@ -40,7 +43,6 @@ macro_rules! metadata_of {
             storage_class: $input.storage_class.as_ref().map(|class| class.as_str().to_owned()),
             user: $input.metadata.clone().unwrap_or_default().into_iter().collect(),
             lock: $crate::s3::lock::lock_of!($input)?,
-            acl: $crate::s3::acl::object_acl!($input)?,
         })
     };
 }
@@ -49,8 +51,8 @@ pub(crate) use metadata_of;
 /// Refuses what S3 refuses and what is ours; drops `aws-chunked`, which is about the request and not the object.
 pub(crate) fn checked(mut metadata: Metadata) -> S3Result<Metadata> {
     metadata.user = metadata.user.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    if let Some(name) = metadata.user.keys().find(|name| name.starts_with(ENVELOPE)) {
-        return Err(s3_error!(InvalidArgument, "The metadata name x-amz-meta-{name} is reserved."));
+    if metadata.user.keys().any(|name| name.starts_with(ENVELOPE)) {
+        return Err(reserved());
     }
     let bytes: usize = metadata.user.iter().map(|(name, value)| name.len() + value.len()).sum();
     if bytes > USER_BYTES_MAX {
@@ -62,12 +64,37 @@ pub(crate) fn checked(mut metadata: Metadata) -> S3Result<Metadata> {
         return Err(s3_error!(InvalidStorageClass));
     }
     metadata.storage_class = metadata.storage_class.filter(|class| class != "STANDARD");
+    metadata.website_redirect_location.as_deref().map_or(Ok(()), leads_somewhere)?;
     metadata.content_encoding = metadata.content_encoding.and_then(|encodings| {
         let kept: Vec<&str> =
             encodings.split(',').map(str::trim).filter(|one| !one.is_empty() && *one != "aws-chunked").collect();
         (!kept.is_empty()).then(|| kept.join(","))
     });
     Ok(metadata)
+}
+
+/// A request carries a name of the gateway's own (F-1).
+pub(crate) fn reserved() -> S3Error {
+    s3_error!(InvalidArgument, "Metadata names that begin with x-amz-meta-{ENVELOPE} are reserved.")
+}
+
+/// Whether a redirect leads to another object or to a site. A browser would run a location of another kind.
+fn leads_somewhere(location: &str) -> S3Result<()> {
+    if location.len() > REDIRECT_BYTES_MAX {
+        return Err(invalid_redirect("The length of website redirect location cannot exceed 2,048 characters."));
+    }
+    if !REDIRECTS.iter().any(|start| location.starts_with(start)) {
+        return Err(invalid_redirect(
+            "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+        ));
+    }
+    Ok(())
+}
+
+fn invalid_redirect(what: &'static str) -> S3Error {
+    let mut error = S3Error::with_message(S3ErrorCode::Custom("InvalidRedirectLocation".into()), what);
+    error.set_status_code(http::StatusCode::BAD_REQUEST);
+    error
 }
 
 /// The user metadata that a client may see.

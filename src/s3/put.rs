@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use s3s::dto::{PutObjectInput, PutObjectOutput, StreamingBlob};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::acl::{self, object_acl};
+use super::acl::object_acl_changes_nothing;
 use super::attributes_record::Attributes;
 use super::checksum::{Algorithm, Kept, Verifier, declared_checksums, show_checksums};
 use super::customer_key::{self, customer_key, show_encryption};
@@ -34,7 +34,7 @@ pub(crate) async fn put_object(
     metadata::encryption_is_sensible(input.server_side_encryption.as_ref(), input.ssekms_key_id.as_deref())?;
     let customer_key = customer_key!(input)?;
     customer_key::may_be_used(gateway, customer_key.as_ref(), input.server_side_encryption.as_ref())?;
-    acl::is_kept(scope.backend(), &object_acl!(input)?)?;
+    object_acl_changes_nothing!(input)?;
     lock::is_kept(scope.backend(), &lock_of!(input)?)?;
     if input.write_offset_bytes.is_some() {
         return Err(s3_error!(NotImplemented, "Appending to objects is not supported."));

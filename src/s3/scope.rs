@@ -7,7 +7,7 @@ use s3s::{S3Request, S3Result, s3_error};
 
 use super::customer_key::{self, GivenKey};
 use super::gateway::Gateway;
-use super::{errors, metadata};
+use super::{dots, errors, metadata};
 use crate::backend::{Backend, BucketName, Metadata, ObjectInfo, ObjectRef, ReadConditions, VersionId};
 use crate::keys::ring::{KeyRing, TenantKeys};
 use crate::seal::{Binding, Envelope, Kind, ObjectSecret, TenantKey};
@@ -55,6 +55,44 @@ impl Opened {
     }
 }
 
+/// Whose names are asked for, and where.
+pub(crate) struct Place<'a> {
+    pub(crate) principal: &'a Principal,
+    pub(crate) backend: &'a dyn Backend,
+    pub(crate) staging: &'a BucketName,
+}
+
+impl Place<'_> {
+    /// Where a client's bucket lies. `owner` is `x-amz-expected-bucket-owner`.
+    pub(crate) fn bucket(&self, bucket: &str, owner: Option<&str>) -> S3Result<BucketName> {
+        if owner.is_some_and(|owner| owner != self.principal.tenant.as_str()) {
+            return Err(s3_error!(AccessDenied));
+        }
+        let stored = self.principal.bucket_prefix.to_backend(bucket).map_err(|_| s3_error!(InvalidBucketName))?;
+        // The gateway's own bucket is nobody's.
+        if stored == *self.staging {
+            return Err(s3_error!(AccessDenied));
+        }
+        Ok(stored)
+    }
+
+    /// Refuses a key that the store may take for one of another bucket: a tenant that shares the store with others has
+    /// none with a segment `.` or `..`, and nobody one that leads out of its bucket.
+    pub(crate) fn takes_key(&self, key: &str) -> S3Result<()> {
+        if !self.backend.forwards() {
+            return Ok(());
+        }
+        let is_shared = !self.principal.bucket_prefix.as_str().is_empty();
+        if is_shared && dots::in_key(key) || dots::lead_out(key) {
+            return Err(s3_error!(
+                InvalidArgument,
+                "A key with a segment '.' or '..' cannot be kept by the storage behind this gateway."
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// One request's view of the world.
 pub(crate) struct Scope<'a> {
     pub(crate) gateway: &'a Gateway,
@@ -87,23 +125,37 @@ impl<'a> Scope<'a> {
         self.gateway.backend.as_ref()
     }
 
+    fn place(&self) -> Place<'_> {
+        Place { principal: &self.principal, backend: self.backend(), staging: &self.gateway.staging }
+    }
+
     /// Where a client's bucket lies. `owner` is `x-amz-expected-bucket-owner`.
     pub(crate) fn bucket(&self, bucket: &str, owner: Option<&str>) -> S3Result<BucketName> {
-        if owner.is_some_and(|owner| owner != self.principal.tenant.as_str()) {
-            return Err(s3_error!(AccessDenied));
-        }
-        let stored = self.principal.bucket_prefix.to_backend(bucket).map_err(|_| s3_error!(InvalidBucketName))?;
-        // The gateway's own bucket is nobody's.
-        if stored == self.gateway.staging {
-            return Err(s3_error!(AccessDenied));
-        }
-        Ok(stored)
+        self.place().bucket(bucket, owner)
     }
 
     /// An object's name, here and there.
     pub(crate) fn name(&self, bucket: &str, key: &str, owner: Option<&str>) -> S3Result<Name> {
-        let stored = self.bucket(bucket, owner)?;
+        let place = self.place();
+        let stored = place.bucket(bucket, owner)?;
+        place.takes_key(key)?;
         Ok(Name { bucket: bucket.to_owned(), key: key.to_owned(), stored, customer_key: None })
+    }
+
+    /// Refuses a key that the store may take for another one.
+    pub(crate) fn takes_key(&self, key: &str) -> S3Result<()> {
+        self.place().takes_key(key)
+    }
+
+    /// The same for what a list begins with or goes on from.
+    pub(crate) fn takes_start(&self, prefix: Option<&str>) -> S3Result<()> {
+        if self.backend().forwards() && prefix.is_some_and(dots::in_prefix) {
+            return Err(s3_error!(
+                InvalidArgument,
+                "A segment '.' or '..' cannot be listed over the storage behind this gateway."
+            ));
+        }
+        Ok(())
     }
 
     /// What an envelope of this object is bound to.

@@ -102,6 +102,8 @@ fn requested_state(configuration: &VersioningConfiguration) -> S3Result<Versioni
 }
 
 async fn page(scope: &Scope<'_>, list: ListVersionsRequest) -> S3Result<VersionsPage> {
+    scope.takes_start(Some(&list.prefix))?;
+    scope.takes_start(list.key_marker.as_deref())?;
     if list.max == 0 {
         scope.backend().head_bucket(&list.bucket).await.map_err(errors::backend)?;
         return Ok(VersionsPage::default());

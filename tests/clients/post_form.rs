@@ -124,7 +124,7 @@ impl Form {
         Self { fields: vec![("key".to_owned(), key.to_owned())], file: Vec::new() }
     }
 
-    fn field(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
         self
     }

@@ -193,7 +193,7 @@ fn metadata_of_the_gateway_itself_is_refused() {
 }
 
 /// An upload in two aws-chunked chunks, then this trailer.
-fn unsigned_trailer(gateway: &Gateway, path: &str, body: &[u8], trailer: &str) -> Request {
+pub(crate) fn unsigned_trailer(gateway: &Gateway, path: &str, body: &[u8], trailer: &str) -> Request {
     let put = chunked_put(path, body).header("x-amz-trailer", "x-amz-checksum-sha256");
     let word = Payload::Word("STREAMING-UNSIGNED-PAYLOAD-TRAILER");
     gateway.signer().sign_as(put, gateway.address(), word).0.body(unsigned_chunks(body, trailer))
@@ -211,7 +211,7 @@ fn unsigned_chunks(body: &[u8], trailer: &str) -> Vec<u8> {
 }
 
 /// An upload in two signed chunks; `signer` signs the request, `chunk_signer` the chunks.
-fn signed_chunks(gateway: &Gateway, path: &str, body: &[u8], signer: &Signer, chunk_signer: &Signer) -> Request {
+pub(crate) fn signed_chunks(gateway: &Gateway, path: &str, body: &[u8], signer: &Signer, chunk_signer: &Signer) -> Request {
     let word = Payload::Word("STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
     let (request, signature) = signer.sign_as(chunked_put(path, body), gateway.address(), word);
     let (mut chunked, _) = chunks(chunk_signer, signature, body);
@@ -220,7 +220,7 @@ fn signed_chunks(gateway: &Gateway, path: &str, body: &[u8], signer: &Signer, ch
 }
 
 /// The same with a trailer that is signed too.
-fn signed_trailer(gateway: &Gateway, path: &str, body: &[u8], sha256: &[u8]) -> Request {
+pub(crate) fn signed_trailer(gateway: &Gateway, path: &str, body: &[u8], sha256: &[u8]) -> Request {
     let signer = gateway.signer();
     let word = Payload::Word("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER");
     let put = chunked_put(path, body).header("x-amz-trailer", "x-amz-checksum-sha256");

@@ -73,8 +73,11 @@ impl Signer {
     }
 
     /// Puts the signature into the query of a request whose headers, if any, are signed too.
-    pub(crate) fn presign(&self, mut request: Request, to: SocketAddr, valid: Duration) -> Request {
-        request.headers.push(("host".to_owned(), to.to_string()));
+    pub(crate) fn presign(&self, request: Request, to: SocketAddr, valid: Duration) -> Request {
+        self.presign_headers(request.header("host", to.to_string()), valid)
+    }
+
+    fn presign_headers(&self, mut request: Request, valid: Duration) -> Request {
         let names = signed_names(&request.headers);
         let credential = format!("{}/{}", self.access_key, self.scope()).replace('/', "%2F");
         let joint = if request.target.contains('?') { '&' } else { '?' };
@@ -89,6 +92,24 @@ impl Signer {
         let signature = self.signature(&canonical(&request, &names, "UNSIGNED-PAYLOAD"));
         request.target.extend(["&X-Amz-Signature=", signature.as_str()]);
         request
+    }
+
+    /// Signs all headers but the host, as no client does.
+    pub(crate) fn sign_without_host(&self, mut request: Request, to: SocketAddr) -> Request {
+        let payload = hex(&Sha256::digest(&request.body));
+        request.headers.push(("x-amz-content-sha256".to_owned(), payload.clone()));
+        request.headers.push(("x-amz-date".to_owned(), self.timestamp()));
+        let names = signed_names(&request.headers);
+        let signature = self.signature(&canonical(&request, &names, &payload));
+        let (key, scope) = (&self.access_key, self.scope());
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders={names}, Signature={signature}");
+        request.header("authorization", authorization).header("host", to.to_string())
+    }
+
+    /// Puts a signature of one made-up header into the query, and leaves out the host.
+    pub(crate) fn presign_without_host(&self, request: Request, valid: Duration) -> Request {
+        self.presign_headers(request.header("x-signed", "1"), valid)
     }
 
     /// The signature of one chunk of a `STREAMING-AWS4-HMAC-SHA256-PAYLOAD` body after the one signed with `previous`.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::codec::{Decoder, Encoder, damaged};
 use super::ids::{BlobId, Name};
-use crate::backend::{Acl, ListedObject, Lock, Metadata, ObjectInfo, Result, StoredETag, Tags, VersionId, Versioning};
+use crate::backend::{ListedObject, Lock, Metadata, ObjectInfo, Result, StoredETag, Tags, VersionId, Versioning};
 
 /// Milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -386,7 +386,6 @@ fn decode_metadata(storage_class: Option<String>, row: &mut Decoder<'_>) -> Resu
         website_redirect_location: row.optional()?,
         user: row.map()?,
         lock: Lock::default(),
-        acl: Acl::default(),
     })
 }
 

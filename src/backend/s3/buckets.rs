@@ -7,7 +7,6 @@ use http::Method;
 use super::answer::{About, AnswerError, broken, unavailable};
 use super::call::Call;
 use super::features::NO_LOCK;
-use super::headers::with_acl;
 use super::outgoing::Outgoing;
 use super::tags::{tag_set, tagging};
 use super::xml::Writer;
@@ -17,7 +16,7 @@ use crate::backend::{BackendError, BucketInfo, BucketName, NewBucket, Result, Ta
 impl S3Store {
     /// Asks first: some stores answer that all is well when the bucket is there and one's own.
     pub(super) async fn bucket_created(&self, bucket: &BucketName, wanted: &NewBucket) -> Result<()> {
-        let NewBucket { object_lock, acl, ownership } = wanted;
+        let NewBucket { object_lock } = wanted;
         if *object_lock && !self.features.features().object_lock {
             return Err(NO_LOCK);
         }
@@ -32,8 +31,7 @@ impl S3Store {
         } else {
             xml_body(Writer::document("CreateBucketConfiguration", |writer| writer.text("LocationConstraint", region)))
         };
-        let mut call = with_acl(Call::bucket(Method::PUT, bucket), acl)?;
-        call = call.maybe_header("x-amz-object-ownership", ownership.as_deref())?;
+        let mut call = Call::bucket(Method::PUT, bucket);
         if *object_lock {
             call = call.header("x-amz-bucket-object-lock-enabled", "true")?;
         }

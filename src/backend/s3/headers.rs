@@ -18,7 +18,7 @@ use time::format_description::well_known::Rfc2822;
 use super::answer::{self, AnswerError, unavailable};
 use super::call::{Call, encode};
 use crate::backend::{
-    Acl, ETagMatch, Lock, Metadata, ObjectInfo, ReadConditions, Result, StoredETag, Tags, WriteConditions,
+    ETagMatch, Lock, Metadata, ObjectInfo, ReadConditions, Result, StoredETag, Tags, WriteConditions,
 };
 
 /// Puts metadata on a call.
@@ -34,7 +34,6 @@ pub(super) fn with_metadata(mut call: Call, metadata: &Metadata) -> Result<Call>
         storage_class,
         user,
         lock: Lock { mode, retain_until, legal_hold },
-        acl,
     } = metadata;
     let fields = [
         (CONTENT_TYPE.as_str(), content_type),
@@ -55,13 +54,7 @@ pub(super) fn with_metadata(mut call: Call, metadata: &Metadata) -> Result<Call>
     for (name, value) in user {
         call = call.header(&format!("{USER}{name}"), &word(value))?;
     }
-    with_acl(call, acl)
-}
-
-/// Puts grants on a call.
-pub(super) fn with_acl(call: Call, acl: &Acl) -> Result<Call> {
-    let call = call.maybe_header("x-amz-acl", acl.canned.as_deref())?;
-    acl.grants.iter().try_fold(call, |call, (name, grantees)| call.header(name, grantees))
+    Ok(call)
 }
 
 /// The metadata in an answer.
@@ -84,7 +77,6 @@ pub(super) fn metadata(headers: &HeaderMap) -> Metadata {
         storage_class: field(STORAGE_CLASS).filter(|class| class != "STANDARD"),
         user,
         lock: Lock { mode: field(LOCK_MODE), retain_until: field(LOCK_UNTIL), legal_hold: field(LEGAL_HOLD) },
-        acl: Acl::default(),
     }
 }
 

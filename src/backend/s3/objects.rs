@@ -160,7 +160,7 @@ impl S3Store {
     }
 }
 
-fn with_governance(call: Call, governance: Governance) -> Result<Call> {
+pub(super) fn with_governance(call: Call, governance: Governance) -> Result<Call> {
     match governance {
         Governance::Holds => Ok(call),
         Governance::Bypassed => call.header("x-amz-bypass-governance-retention", "true"),

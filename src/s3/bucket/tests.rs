@@ -1,5 +1,5 @@
 use s3s::S3 as _;
-use s3s::dto::{BucketLocationConstraint, CreateBucketConfiguration, GetBucketTaggingInput, Tag};
+use s3s::dto::{BucketLocationConstraint, CreateBucketConfiguration, GetBucketTaggingInput, ObjectOwnership, Tag};
 
 use super::*;
 use crate::s3::testing::{BUCKET, Harness, OTHER_BUCKET, STAGING, code, request};

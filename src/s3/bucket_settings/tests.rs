@@ -90,7 +90,11 @@ async fn what_a_bucket_never_has_is_not_found_in_the_words_of_s3_and_may_be_dele
     }
     absent! {
         get_bucket_policy(GetBucketPolicyInput) = "NoSuchBucketPolicy";
+        get_bucket_policy_status(GetBucketPolicyStatusInput) = "NoSuchBucketPolicy";
         get_bucket_cors(GetBucketCorsInput) = "NoSuchCORSConfiguration";
+        get_bucket_abac(GetBucketAbacInput) = "";
+        get_bucket_metadata_configuration(GetBucketMetadataConfigurationInput) = "MetadataConfigurationNotFound";
+        get_bucket_metadata_table_configuration(GetBucketMetadataTableConfigurationInput) = "MetadataConfigurationNotFound";
         get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput) = "NoSuchLifecycleConfiguration";
         get_bucket_website(GetBucketWebsiteInput) = "NoSuchWebsiteConfiguration";
         get_bucket_replication(GetBucketReplicationInput) = "ReplicationConfigurationNotFoundError";
@@ -104,7 +108,6 @@ async fn what_a_bucket_never_has_is_not_found_in_the_words_of_s3_and_may_be_dele
         get_bucket_logging(GetBucketLoggingInput) = "";
         get_bucket_notification_configuration(GetBucketNotificationConfigurationInput) = "";
         get_bucket_request_payment(GetBucketRequestPaymentInput) = "";
-        get_bucket_policy_status(GetBucketPolicyStatusInput) = "";
     }
 }
 
@@ -122,4 +125,92 @@ async fn a_bucket_is_its_owners_alone() {
         expected_bucket_owner: Some("somebody-else".to_owned()),
     };
     assert_eq!(code(harness.gateway.get_bucket_policy_status(request(other)).await), "AccessDenied");
+}
+
+#[tokio::test]
+async fn configurations_by_id_are_never_there_and_their_lists_are_empty() {
+    let harness = Harness::new().await;
+    macro_rules! none {
+        ($($get:ident($input:ident), $list:ident($list_input:ident);)*) => {
+            $(let input = $input { bucket: BUCKET.to_owned(), expected_bucket_owner: None, id: "a".to_owned() };
+            assert_eq!(code(harness.gateway.$get(request(input)).await), "NoSuchConfiguration");
+            let input =
+                $list_input { bucket: BUCKET.to_owned(), continuation_token: None, expected_bucket_owner: None };
+            let listed = harness.gateway.$list(request(input)).await.unwrap().output;
+            assert_eq!(listed.is_truncated, Some(false));)*
+        };
+    }
+    none! {
+        get_bucket_analytics_configuration(GetBucketAnalyticsConfigurationInput),
+            list_bucket_analytics_configurations(ListBucketAnalyticsConfigurationsInput);
+        get_bucket_intelligent_tiering_configuration(GetBucketIntelligentTieringConfigurationInput),
+            list_bucket_intelligent_tiering_configurations(ListBucketIntelligentTieringConfigurationsInput);
+        get_bucket_inventory_configuration(GetBucketInventoryConfigurationInput),
+            list_bucket_inventory_configurations(ListBucketInventoryConfigurationsInput);
+        get_bucket_metrics_configuration(GetBucketMetricsConfigurationInput),
+            list_bucket_metrics_configurations(ListBucketMetricsConfigurationsInput);
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_says_what_is_so_anyway_is_taken_and_every_other_is_refused() {
+    let harness = Harness::new().await;
+    let open = PublicAccessBlockConfiguration { block_public_acls: Some(false), ..all_is_blocked() };
+    let part = PublicAccessBlockConfiguration { block_public_acls: Some(true), ..Default::default() };
+    for (block, outcome) in [(all_is_blocked(), ""), (open, "NotImplemented"), (part, "NotImplemented")] {
+        let input = PutPublicAccessBlockInput::builder()
+            .bucket(BUCKET.to_owned())
+            .public_access_block_configuration(block)
+            .build()
+            .unwrap();
+        assert_eq!(code(harness.gateway.put_public_access_block(request(input)).await), outcome);
+    }
+    for (ownership, outcome) in
+        [("BucketOwnerEnforced", ""), ("ObjectWriter", "NotImplemented"), ("x", "NotImplemented")]
+    {
+        let object_ownership = ObjectOwnership::from_static(ownership);
+        let controls = OwnershipControls { rules: vec![OwnershipControlsRule { object_ownership }] };
+        let input = PutBucketOwnershipControlsInput::builder()
+            .bucket(BUCKET.to_owned())
+            .ownership_controls(controls)
+            .build()
+            .unwrap();
+        assert_eq!(code(harness.gateway.put_bucket_ownership_controls(request(input)).await), outcome);
+    }
+    let logging = s3s::dto::LoggingEnabled {
+        target_bucket: "b".to_owned(),
+        target_grants: None,
+        target_object_key_format: None,
+        target_prefix: String::new(),
+    };
+    for (logging_enabled, outcome) in [(None, ""), (Some(logging), "NotImplemented")] {
+        let input = PutBucketLoggingInput::builder()
+            .bucket(BUCKET.to_owned())
+            .bucket_logging_status(s3s::dto::BucketLoggingStatus { logging_enabled })
+            .build()
+            .unwrap();
+        assert_eq!(code(harness.gateway.put_bucket_logging(request(input)).await), outcome);
+    }
+    let bridge = NotificationConfiguration {
+        event_bridge_configuration: Some(s3s::dto::EventBridgeConfiguration {}),
+        ..NotificationConfiguration::default()
+    };
+    for (notification, outcome) in [(NotificationConfiguration::default(), ""), (bridge, "NotImplemented")] {
+        let input = PutBucketNotificationConfigurationInput::builder()
+            .bucket(BUCKET.to_owned())
+            .notification_configuration(notification)
+            .build()
+            .unwrap();
+        assert_eq!(code(harness.gateway.put_bucket_notification_configuration(request(input)).await), outcome);
+    }
+}
+
+#[tokio::test]
+async fn no_object_is_locked_where_no_bucket_can_be() {
+    let harness = Harness::new().await;
+    harness.put("key", b"plain").await;
+    let retention = GetObjectRetentionInput::builder().bucket(BUCKET.to_owned()).key("key".to_owned()).build().unwrap();
+    assert_eq!(code(harness.gateway.get_object_retention(request(retention)).await), "InvalidRequest");
+    let hold = GetObjectLegalHoldInput::builder().bucket(BUCKET.to_owned()).key("key".to_owned()).build().unwrap();
+    assert_eq!(code(harness.gateway.get_object_legal_hold(request(hold)).await), "InvalidRequest");
 }

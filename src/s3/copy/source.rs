@@ -12,7 +12,7 @@ use crate::backend::{BackendError, Fetched, GetRequest, ObjectInfo, ReadConditio
 use crate::s3::held::{AtHand, Held};
 use crate::s3::read::settle;
 use crate::s3::scope::{Name, Opened, Scope};
-use crate::s3::{errors, metadata, parts};
+use crate::s3::{dots, errors, metadata, parts};
 use crate::seal::geometry::{SINGLE_STREAM_OFFSET, STREAM_HEADER_BYTES, single_span};
 use crate::seal::{
     Kind, MultipartOpener, OpenError, PlainLen, PlainRange, RangeOpener, SealedLen, SingleOpener, Span, StreamHeader,
@@ -22,6 +22,9 @@ use crate::seal::{
 pub(crate) fn source(scope: &Scope<'_>, source: &CopySource, owner: Option<&str>) -> S3Result<(Name, Option<String>)> {
     match source {
         CopySource::Bucket { bucket, key, version_id } => {
+            if version_id.as_deref().is_some_and(dots::are_in_id) {
+                return Err(s3_error!(InvalidArgument, "Invalid version id specified"));
+            }
             Ok((scope.name(bucket, key, owner)?, version_id.as_deref().map(str::to_owned)))
         }
         CopySource::AccessPoint { .. } | CopySource::Outpost { .. } => {

@@ -1,29 +1,22 @@
-//! Which operations are passed on: the one list, by method, by what they are about, and by the word in the query that
-//! names them.
+//! Which operations are about a setting that the store keeps: the one list.
 //!
-//! A request is one of these only if its query has nothing but that word and what belongs to it: a request that could
-//! also be read as another operation is left to the verbs.
+//! Everything that is not in it is the verbs' matter. What the query of such a request says besides the word that names
+//! the setting is nothing, or the version of the object.
+
+use std::borrow::Cow;
 
 use http::{Method, Uri};
 
-use self::About::{Bucket, Object};
+use crate::backend::Setting;
 
-/// What an operation is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About {
-    Bucket,
-    Object,
-}
-
-/// An operation that is passed on.
+/// An operation about a setting.
 #[derive(Debug)]
 pub(super) struct Operation {
     /// as the framework's trait names it
+    #[cfg_attr(not(test), expect(dead_code, reason = "compared with the framework's operations"))]
     pub(super) name: &'static str,
     pub(super) method: Method,
-    pub(super) about: About,
-    /// the word in the query
-    pub(super) word: &'static str,
+    pub(super) setting: Setting,
 }
 
 /// The bucket and key in a path, decoded.
@@ -33,76 +26,57 @@ pub(super) struct Target {
     pub(super) key: Option<String>,
 }
 
-const fn op(name: &'static str, method: Method, about: About, word: &'static str) -> Operation {
-    Operation { name, method, about, word }
+/// What the query says besides the word.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    pub(super) version_id: Option<String>,
+    /// a name that means nothing here
+    pub(super) unknown: Option<String>,
+}
+
+const fn op(name: &'static str, method: Method, setting: Setting) -> Operation {
+    Operation { name, method, setting }
 }
 
 /// All of them.
-pub(super) const FORWARDED: &[Operation] = &[
-    op("get_bucket_acl", Method::GET, Bucket, "acl"),
-    op("put_bucket_acl", Method::PUT, Bucket, "acl"),
-    op("get_object_acl", Method::GET, Object, "acl"),
-    op("put_object_acl", Method::PUT, Object, "acl"),
-    op("get_bucket_policy", Method::GET, Bucket, "policy"),
-    op("put_bucket_policy", Method::PUT, Bucket, "policy"),
-    op("delete_bucket_policy", Method::DELETE, Bucket, "policy"),
-    op("get_bucket_policy_status", Method::GET, Bucket, "policyStatus"),
-    op("get_bucket_lifecycle_configuration", Method::GET, Bucket, "lifecycle"),
-    op("put_bucket_lifecycle_configuration", Method::PUT, Bucket, "lifecycle"),
-    op("delete_bucket_lifecycle", Method::DELETE, Bucket, "lifecycle"),
-    op("get_bucket_cors", Method::GET, Bucket, "cors"),
-    op("put_bucket_cors", Method::PUT, Bucket, "cors"),
-    op("delete_bucket_cors", Method::DELETE, Bucket, "cors"),
-    op("get_object_lock_configuration", Method::GET, Bucket, "object-lock"),
-    op("put_object_lock_configuration", Method::PUT, Bucket, "object-lock"),
-    op("get_object_retention", Method::GET, Object, "retention"),
-    op("put_object_retention", Method::PUT, Object, "retention"),
-    op("get_object_legal_hold", Method::GET, Object, "legal-hold"),
-    op("put_object_legal_hold", Method::PUT, Object, "legal-hold"),
-    op("get_bucket_notification_configuration", Method::GET, Bucket, "notification"),
-    op("put_bucket_notification_configuration", Method::PUT, Bucket, "notification"),
-    op("get_bucket_website", Method::GET, Bucket, "website"),
-    op("put_bucket_website", Method::PUT, Bucket, "website"),
-    op("delete_bucket_website", Method::DELETE, Bucket, "website"),
-    op("get_bucket_replication", Method::GET, Bucket, "replication"),
-    op("put_bucket_replication", Method::PUT, Bucket, "replication"),
-    op("delete_bucket_replication", Method::DELETE, Bucket, "replication"),
-    op("get_bucket_logging", Method::GET, Bucket, "logging"),
-    op("put_bucket_logging", Method::PUT, Bucket, "logging"),
-    op("get_bucket_encryption", Method::GET, Bucket, "encryption"),
-    op("put_bucket_encryption", Method::PUT, Bucket, "encryption"),
-    op("delete_bucket_encryption", Method::DELETE, Bucket, "encryption"),
-    op("get_bucket_request_payment", Method::GET, Bucket, "requestPayment"),
-    op("put_bucket_request_payment", Method::PUT, Bucket, "requestPayment"),
-    op("get_bucket_accelerate_configuration", Method::GET, Bucket, "accelerate"),
-    op("put_bucket_accelerate_configuration", Method::PUT, Bucket, "accelerate"),
-    op("get_bucket_ownership_controls", Method::GET, Bucket, "ownershipControls"),
-    op("put_bucket_ownership_controls", Method::PUT, Bucket, "ownershipControls"),
-    op("delete_bucket_ownership_controls", Method::DELETE, Bucket, "ownershipControls"),
-    op("get_public_access_block", Method::GET, Bucket, "publicAccessBlock"),
-    op("put_public_access_block", Method::PUT, Bucket, "publicAccessBlock"),
-    op("delete_public_access_block", Method::DELETE, Bucket, "publicAccessBlock"),
+pub(super) const OPERATIONS: &[Operation] = &[
+    op("get_bucket_lifecycle_configuration", Method::GET, Setting::Lifecycle),
+    op("put_bucket_lifecycle_configuration", Method::PUT, Setting::Lifecycle),
+    op("delete_bucket_lifecycle", Method::DELETE, Setting::Lifecycle),
+    op("get_object_lock_configuration", Method::GET, Setting::ObjectLock),
+    op("put_object_lock_configuration", Method::PUT, Setting::ObjectLock),
+    op("get_object_retention", Method::GET, Setting::Retention),
+    op("put_object_retention", Method::PUT, Setting::Retention),
+    op("get_object_legal_hold", Method::GET, Setting::LegalHold),
+    op("put_object_legal_hold", Method::PUT, Setting::LegalHold),
+    op("get_bucket_request_payment", Method::GET, Setting::RequestPayment),
+    op("put_bucket_request_payment", Method::PUT, Setting::RequestPayment),
+    op("get_bucket_accelerate_configuration", Method::GET, Setting::Accelerate),
+    op("put_bucket_accelerate_configuration", Method::PUT, Setting::Accelerate),
 ];
 
 /// The operation of a request, if it is one of these.
 pub(super) fn operation(method: &Method, uri: &Uri) -> Option<&'static Operation> {
-    let about = if target(uri)?.key.is_some() { Object } else { Bucket };
-    let words: Vec<&str> = fields(uri).map(|field| field.split('=').next().unwrap_or(field)).collect();
-    let mut named = words.iter().copied().filter(|word| !is_beside(word, about));
-    let word = named.next()?;
-    if named.next().is_some() {
+    let of_object = target(uri)?.key.is_some();
+    let mut named = names(uri).filter_map(|name| setting(&name));
+    let (setting, None) = (named.next()?, named.next()) else { return None };
+    if is_of_objects(setting) != of_object {
         return None;
     }
-    FORWARDED.iter().find(|one| one.method == *method && one.about == about && one.word == word)
+    OPERATIONS.iter().find(|one| one.method == *method && one.setting == setting)
 }
 
-/// The query as it is passed on: without the client's signature and the SDK's name of the operation.
-pub(super) fn query(uri: &Uri) -> String {
-    let kept = fields(uri).filter(|field| {
-        let word = field.split('=').next().unwrap_or(field);
-        !word.starts_with("X-Amz-") && word != "x-id"
-    });
-    kept.collect::<Vec<_>>().join("&")
+/// What the query says besides the word that names the setting, and besides the client's signature.
+pub(super) fn rest(uri: &Uri, of: Setting) -> Rest {
+    let mut rest = Rest { version_id: None, unknown: None };
+    for (name, value) in pairs(uri) {
+        match &*name {
+            name if setting(name) == Some(of) || name == "x-id" || name.starts_with("X-Amz-") => {}
+            "versionId" if is_of_objects(of) => rest.version_id = Some(value.into_owned()),
+            name => rest.unknown = Some(name.to_owned()),
+        }
+    }
+    rest
 }
 
 /// What a path names.
@@ -113,13 +87,29 @@ pub(super) fn target(uri: &Uri) -> Option<Target> {
         .filter(|target| !target.bucket.is_empty())
 }
 
-fn fields(uri: &Uri) -> impl Iterator<Item = &str> {
-    uri.query().unwrap_or_default().split('&').filter(|field| !field.is_empty())
+/// The setting that a word in a query names.
+fn setting(word: &str) -> Option<Setting> {
+    match word {
+        "lifecycle" => Some(Setting::Lifecycle),
+        "object-lock" => Some(Setting::ObjectLock),
+        "accelerate" => Some(Setting::Accelerate),
+        "requestPayment" => Some(Setting::RequestPayment),
+        "retention" => Some(Setting::Retention),
+        "legal-hold" => Some(Setting::LegalHold),
+        _ => None,
+    }
 }
 
-/// Words that name no operation.
-fn is_beside(word: &str, about: About) -> bool {
-    word.starts_with("X-Amz-") || word == "x-id" || (word == "versionId" && about == Object)
+pub(super) fn is_of_objects(setting: Setting) -> bool {
+    matches!(setting, Setting::Retention | Setting::LegalHold)
+}
+
+fn names(uri: &Uri) -> impl Iterator<Item = Cow<'_, str>> {
+    pairs(uri).map(|(name, _)| name)
+}
+
+fn pairs(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
 }
 
 /// Undoes percent-encoding; `None` if what comes out is no text.

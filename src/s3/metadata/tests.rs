@@ -42,3 +42,38 @@ async fn an_empty_content_md5_is_refused() {
     assert_eq!(code(harness.gateway.put_object(put).await), "InvalidDigest");
     assert_eq!(harness.stored_keys(BUCKET).await, Vec::<String>::new());
 }
+
+fn redirecting(location: &str) -> S3Result<Metadata> {
+    checked(Metadata { website_redirect_location: Some(location.to_owned()), ..Metadata::default() })
+}
+
+#[test]
+fn a_redirect_leads_to_an_object_or_a_site() {
+    for location in ["/other", "/", "http://a.example/", "https://a.example/b?c", "//a.example"] {
+        assert_eq!(redirecting(location).unwrap().website_redirect_location.as_deref(), Some(location));
+    }
+    let long = format!("/{}", "a".repeat(2048));
+    for location in [
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        " javascript:x",
+        "data:text/html,x",
+        "other",
+        "",
+        "ftp://a",
+        "http:",
+        &long,
+    ] {
+        let error = redirecting(location).unwrap_err();
+        let said = (error.code().as_str().to_owned(), error.status_code().unwrap().as_u16());
+        assert_eq!(said, ("InvalidRedirectLocation".to_owned(), 400), "{location:.30}");
+    }
+}
+
+#[test]
+fn names_of_our_own_are_refused_in_any_case() {
+    for name in ["sealgate", "SEALGATE-stream", "Sealgate-customer-key", "sealgatex"] {
+        let user = BTreeMap::from([(name.to_owned(), "x".to_owned())]);
+        assert_eq!(code(checked(Metadata { user, ..Metadata::default() })), "InvalidArgument", "{name}");
+    }
+}

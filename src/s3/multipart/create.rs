@@ -6,7 +6,7 @@ use s3s::{S3Request, S3Response, S3Result};
 use super::checksums::UploadChecksum;
 use super::record::{Record, UploadAttributes, located};
 use crate::backend::CreateUpload;
-use crate::s3::acl::{self, object_acl};
+use crate::s3::acl::object_acl_changes_nothing;
 use crate::s3::customer_key::{self, customer_key, show_encryption};
 use crate::s3::errors;
 use crate::s3::gateway::Gateway;
@@ -24,7 +24,7 @@ pub(crate) async fn create_multipart_upload(
     metadata::encryption_is_sensible(input.server_side_encryption.as_ref(), input.ssekms_key_id.as_deref())?;
     let customer_key = customer_key!(input)?;
     customer_key::may_be_used(gateway, customer_key.as_ref(), input.server_side_encryption.as_ref())?;
-    acl::is_kept(scope.backend(), &object_acl!(input)?)?;
+    object_acl_changes_nothing!(input)?;
     lock::is_kept(scope.backend(), &lock_of!(input)?)?;
     let checksum = UploadChecksum::asked(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;

@@ -32,6 +32,8 @@ pub(crate) async fn list_multipart_uploads(
         key_marker,
         max: u32::try_from(max).unwrap_or(u32::MAX),
     };
+    scope.takes_start(Some(&list.prefix))?;
+    scope.takes_start(list.key_marker.as_deref())?;
     let page = scope.backend().list_uploads(list).await.map_err(errors::backend)?;
     let initiator = initiator(&scope.principal.tenant);
     let (next_key, next_upload) = page.next.unzip();
