@@ -5,6 +5,7 @@
 //! one that makes no sense does not take the others of its page with it. Times are RFC 3339 text in UTC, seeds standard
 //! base64. Secrets are [`WireSecret`]s: shown to nobody but the other side.
 
+mod key_state;
 mod page;
 mod problem;
 mod requests;
@@ -14,6 +15,7 @@ mod status;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use key_state::{KeyState, UnknownKeyState};
 pub use page::{PageHead, TenantPage};
 pub use problem::Problem;
 pub use requests::{AccessKeySpec, Rotation, TenantPatch, TenantSpec};
@@ -79,6 +81,10 @@ pub struct KeyVersion {
     /// Whether it seals; all versions open.
     #[serde(default)]
     pub primary: bool,
+    /// Where it is in its life; `active` if absent. A primary version of another state does not seal, and nor does any
+    /// other version in its place.
+    #[serde(default, skip_serializing_if = "KeyState::is_active")]
+    pub state: KeyState,
     /// When it was added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,

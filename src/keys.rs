@@ -53,7 +53,8 @@ use crate::tenant::TenantId;
 use counts::Counts;
 use cycle::{Chain, Cycle, CycleReport, Extent};
 use refresh::{Clock, SystemClock};
-use ring::{KeyRing, SourceKind, TenantKeys};
+use ring::build::Restated;
+use ring::{KeyRing, KeyState, SourceKind, TenantKeys};
 use settings::unix_seconds;
 use source::{KeyError, KeySource};
 
@@ -125,7 +126,7 @@ impl Keys {
         let ring = self.snapshot();
         match outcome {
             _ if ring.has_own(tenant) => Ok(ring),
-            Err(error) if error.is_definite() && ring.tenant(tenant).is_some() => Ok(ring),
+            Err(error) if error.allows_default() && ring.tenant(tenant).is_some() => Ok(ring),
             Err(error) => Err(error),
             // found a moment ago, but taken away since
             Ok(()) => Err(Arc::new(KeyError::NotFound { tenant: tenant.clone() })),
@@ -177,8 +178,18 @@ impl Keys {
         let _writing = self.writing.lock().await;
         let now = unix_seconds(self.clock.now());
         let ring = self.snapshot();
+        // not kept, so that the key works soon after it was activated
+        let state = keys.state(keys.primary().key_id());
+        if state == KeyState::PreActive && !ring.opens_pre_active() {
+            let error = KeyError::Withheld { state, error: "activate it at its source".into() };
+            tracing::warn!(error = %Chain(&error), "failed to get key for tenant {tenant}");
+            return Err(Arc::new(error));
+        }
         // a cycle may have been quicker, and knows more
         if !ring.has_own(tenant) {
+            for (key, state) in keys.states() {
+                cycle::tell_state(&Restated { tenant: tenant.clone(), key, state });
+            }
             self.ring.store(Arc::new(ring.with_tenant(tenant, keys, source, now)));
         }
         Ok(())

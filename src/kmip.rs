@@ -1,7 +1,7 @@
 //! A KMIP 1.4 client that asks a key management system (KMS) for tenants' seeds, and nothing else.
 //!
 //! ```text
-//! Config ─► Client ── lookup(tenant) ─► Seed | NoSuchKey | KmsError
+//! Config ─► Client ── lookup(tenant) ─► seed and state | NoSuchKey | KmsError
 //!             │  client      which connection, how many, when again
 //!             │  lookup      what is asked next, and what is refused (no IO)
 //!             │  messages    Locate, Get Attributes, Get and their answers (no IO)
@@ -30,5 +30,6 @@ pub mod ttlv;
 pub use client::{Answering, Client, PARALLEL_LOOKUPS_MAX, Probe};
 pub use config::{AddressError, Addresses, Config, PrivateKeyPem, TIMEOUT_DEFAULT, TlsConfig};
 pub use error::{KmsError, LookupError, NoSuchKey};
+pub use lookup::Found;
 pub use messages::{ANSWER_LIMITS, Lifecycle, Operation, UniqueId, answer_bytes};
 pub use tls::TlsError;

@@ -95,6 +95,8 @@ pub struct Tenant {
     pub id: String,
     /// the key that seals
     pub key_id: String,
+    /// what its source says of it; only an active one seals
+    pub key_state: &'static str,
     /// how many further keys open
     pub retired: usize,
     /// where they came from

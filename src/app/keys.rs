@@ -99,7 +99,7 @@ impl LiveKeys {
         let kept = source.restore();
         let is_restored = kept.is_some();
         let keys = Arc::new(match kept {
-            Some(ring) => keys.beginning_with(ring),
+            Some(ring) => keys.beginning_with(ring.used_by(rules.usage)),
             None => keys,
         });
         let refresher = Refresher::new(Arc::clone(&keys), Arc::new(SystemClock), rules, period.unwrap_or(NEVER));

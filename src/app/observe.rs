@@ -148,6 +148,7 @@ impl Observer {
         }
         let now = unix(SystemTime::now());
         metrics.tell_key_ages(ring.statuses().map(|tenant| float(now.saturating_sub(tenant.fresh_at.into()))));
+        metrics.tell(&table::TENANTS_OPEN_ONLY, upstreams::not_sealing(&ring));
         if let Some(cycle) = self.keys.last_cycle() {
             one(&table::TENANTS_WITHOUT_KEY, float(cycle.without));
             one(&table::TENANTS_LAST_GOOD, float(cycle.last_good));
@@ -204,6 +205,7 @@ impl StatusSource for Observer {
         let tenants = ring.statuses().take(TENANTS_MAX).map(|tenant| Tenant {
             id: tenant.tenant.to_string(),
             key_id: tenant.sealing.to_string(),
+            key_state: tenant.state.as_str(),
             retired: tenant.retired,
             source: kind(tenant.source),
             fresh_at: tenant.fresh_at.into(),
@@ -222,7 +224,7 @@ impl StatusSource for Observer {
             config_digest: self.in_force.load().digest.clone(),
             health: self.health(),
             key_source: cycle.map_or("configuration", |cycle| cycle.source),
-            default_key_id: ring.fallback().map(|keys| keys.sealing().key_id().to_string()),
+            default_key_id: ring.fallback().map(|keys| keys.primary().key_id().to_string()),
             cluster_keys: self.cluster_keys.snapshot().ids().map(|id| id.to_string()).collect(),
             tenants_total: ring.len(),
             tenants,

@@ -11,6 +11,8 @@ use std::time::Duration;
 use super::error::Problem;
 use super::raw::{RawConfig, RawCrypto, RawKeyVersion, RawTenantKeys};
 use crate::keys::fragment::Fragments;
+use crate::keys::ring::usage::KeyUse;
+use crate::keys::ring::{KeyState, UnknownKeyState};
 use crate::keys::secret::SecretText;
 use crate::keys::seeds::{KeySet, VersionedSeed};
 use crate::keys::settings::{KeySettings, LocalKeys, RETIRED_KEYS_MAX};
@@ -50,6 +52,8 @@ fn single(crypto: &RawCrypto, problems: &mut Vec<Problem>) -> Option<KeySettings
             ("crypto.default_key", crypto.default_key.is_some()),
             ("crypto.kms_config", crypto.kms_config.is_some()),
             ("crypto.on_key_missing", crypto.on_key_missing.is_some()),
+            ("crypto.pre_active", crypto.pre_active.is_some()),
+            ("crypto.seal_max_age", crypto.seal_max_age.is_some()),
             ("crypto.snapshot_file", crypto.snapshot_file.is_some()),
             ("crypto.snapshot_key", crypto.snapshot_key.is_some()),
             ("crypto.snapshot_max_age", crypto.snapshot_max_age.is_some()),
@@ -85,6 +89,7 @@ fn local(crypto: &RawCrypto, fragments: Fragments, problems: &mut Vec<Problem>) 
             ("crypto.key_seed", crypto.key_seed.is_some()),
             ("crypto.kms_config", crypto.kms_config.is_some()),
             ("crypto.on_key_missing", crypto.on_key_missing.is_some()),
+            ("crypto.seal_max_age", crypto.seal_max_age.is_some()),
             ("crypto.snapshot_file", crypto.snapshot_file.is_some()),
             ("crypto.snapshot_key", crypto.snapshot_key.is_some()),
             ("crypto.snapshot_max_age", crypto.snapshot_max_age.is_some()),
@@ -101,7 +106,21 @@ fn local(crypto: &RawCrypto, fragments: Fragments, problems: &mut Vec<Problem>) 
     };
     let default_key = default_key(crypto, &tenants, problems);
     let retired_keys_max = crypto.retired_keys_max.map_or(RETIRED_KEYS_MAX, |max| max as usize);
-    Some(KeySettings::LocalMultiKeys(LocalKeys { period: period?, tenants, default_key, retired_keys_max, fragments }))
+    let usage = KeyUse { pre_active_opens: pre_active_opens(crypto, problems), seal_age_max: None };
+    let period = period?;
+    Some(KeySettings::LocalMultiKeys(LocalKeys { period, tenants, default_key, retired_keys_max, fragments, usage }))
+}
+
+fn pre_active_opens(crypto: &RawCrypto, problems: &mut Vec<Problem>) -> bool {
+    match crypto.pre_active.as_deref() {
+        None | Some("refuse") => false,
+        Some("open") => true,
+        Some(_) => {
+            let reason = "must be refuse or open".into();
+            problems.push(Problem::Value { path: "crypto.pre_active".into(), reason });
+            false
+        }
+    }
 }
 
 /// The seeds of every tenant; what is wrong names the tenant, never the seed.
@@ -124,7 +143,10 @@ fn key_set(raw: &RawTenantKeys) -> Result<KeySet, String> {
         RawTenantKeys::Versions(versions) => {
             let version = |raw: &RawKeyVersion| {
                 let seed = seed(&raw.seed).map_err(|error| format!("key version {}: {error}", raw.version))?;
-                Ok(VersionedSeed { version: raw.version, seed, primary: raw.primary })
+                let state = raw.state.as_deref().map_or(Ok(KeyState::Active), str::parse);
+                let state =
+                    state.map_err(|error: UnknownKeyState| format!("key version {}: state {error}", raw.version))?;
+                Ok(VersionedSeed { version: raw.version, seed, primary: raw.primary, state })
             };
             let seeds: Vec<VersionedSeed> = versions.keys.iter().map(version).collect::<Result<_, String>>()?;
             KeySet::new(versions.fragment_id.clone(), seeds).map_err(|error| error.to_string())

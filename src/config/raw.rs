@@ -80,6 +80,13 @@ pub(super) struct RawCrypto {
     /// How many keys that no source names any more stay per tenant, for opening.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retired_keys_max: Option<u32>,
+    /// What a pre-active key does: `refuse` (default), or `open` what it sealed. It never seals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pre_active: Option<String>,
+    /// How long keys seal that their source did not confirm; then they only open. At least twice `update_period`;
+    /// without limit if absent. Only in `remote-multi-keys`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seal_max_age: Option<GoDuration>,
     /// What a definite "no such key" of the KMS does to a key that was good: `keep` (default) or `revoke`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) on_key_missing: Option<String>,
@@ -131,6 +138,10 @@ pub(super) struct RawKeyVersion {
     /// Whether new objects are sealed with it; every version opens.
     #[serde(default)]
     pub(super) primary: bool,
+    /// `active` (default), `pre-active`, `deactivated` or `compromised`: only an active version seals, and no other one in
+    /// the place of a primary one that is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) state: Option<String>,
 }
 
 /// A KMS that speaks KMIP 1.4.

@@ -2,6 +2,7 @@
 
 mod keeping;
 mod operation;
+mod states;
 
 use std::fs;
 

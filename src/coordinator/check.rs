@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::kek::{Keks, Place};
 use super::record::{SealedAccessKey, SealedKey};
 use super::tenants::TenantsError;
-use crate::coordinator_api::{KeyVersion, TenantAccessKey, WireSecret};
+use crate::coordinator_api::{KeyState, KeyVersion, TenantAccessKey, UnknownKeyState, WireSecret};
 use crate::seal::Seed;
 use crate::tenant::{BucketPrefix, Cidr, TenantId};
 
@@ -25,6 +25,10 @@ pub(super) fn keys(keks: &Keks, id: &TenantId, versions: Vec<KeyVersion>) -> Res
             version: key.version,
             sealed: seal_seed(keks, id, key.version, &seed)?,
             primary: key.primary || is_single,
+            state: match key.state {
+                KeyState::Unknown => return Err(wrong("keys.state", &UnknownKeyState.to_string())),
+                known => known,
+            },
             created_at: match key.created_at {
                 Some(text) => time("keys.created_at", &text)?,
                 None => now(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::kek::{KekError, Keks, Place};
-use crate::coordinator_api::{KeyVersion, Tenant, TenantAccessKey, TenantStatus, WireSecret};
+use crate::coordinator_api::{KeyState, KeyVersion, Tenant, TenantAccessKey, TenantStatus, WireSecret};
 use crate::tenant::TenantId;
 
 /// A tenant, its secrets sealed.
@@ -29,6 +29,8 @@ pub(super) struct SealedKey {
     pub(super) version: u32,
     pub(super) sealed: String,
     pub(super) primary: bool,
+    #[serde(default, skip_serializing_if = "KeyState::is_active")]
+    pub(super) state: KeyState,
     pub(super) created_at: String,
 }
 
@@ -57,6 +59,7 @@ impl Record {
                 version: key.version,
                 seed: opens.map(|keks| seed(keks, id, key)).transpose()?,
                 primary: key.primary,
+                state: key.state,
                 created_at: Some(key.created_at.clone()),
             })
         });

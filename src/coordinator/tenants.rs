@@ -10,7 +10,7 @@ use super::kek::{KekError, Keks, Place};
 use super::record::{Record, SealedKey};
 use super::store::{Expected, Row, Store, StoreError, Write};
 use crate::coordinator_api::{
-    AccessKeySpec, KeyVersion, Rotation, Tenant, TenantAccessKey, TenantPatch, TenantSpec, TenantStatus,
+    AccessKeySpec, KeyState, KeyVersion, Rotation, Tenant, TenantAccessKey, TenantPatch, TenantSpec, TenantStatus,
 };
 use crate::tenant::{BucketPrefix, TenantId};
 
@@ -128,7 +128,10 @@ impl Tenants {
             let version = newest.checked_add(1).ok_or_else(|| check::wrong("keys", "no version is left"))?;
             let sealed = check::seal_seed(&self.keks, id, version, &seed)?;
             record.keys.iter_mut().for_each(|key| key.primary = false);
-            record.keys.insert(0, SealedKey { version, sealed, primary: true, created_at: check::now() });
+            record.keys.insert(
+                0,
+                SealedKey { version, sealed, primary: true, state: KeyState::Active, created_at: check::now() },
+            );
             Ok(version)
         });
         let (mut tenant, version) = changed.await?;
@@ -256,7 +259,13 @@ impl Tenants {
             if is_new {
                 generated = Some(crate::coordinator_api::WireSecret::new(seed.expose().to_owned()));
             }
-            keys.push(KeyVersion { version: 1, seed: Some(seed), primary: true, created_at: None });
+            keys.push(KeyVersion {
+                version: 1,
+                seed: Some(seed),
+                primary: true,
+                state: KeyState::Active,
+                created_at: None,
+            });
         }
         check::at_most(access_keys.len(), check::ACCESS_KEYS_MAX, "access_keys")?;
         let keys = if zero_knowledge { Vec::new() } else { check::keys(&self.keks, id, keys)? };

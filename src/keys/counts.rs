@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cycle::{CycleReport, Extent};
+use super::ring::KeyState;
 
 /// Counters that only rise.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub struct Counts {
     waited: AtomicU64,
     look_ups: AtomicU64,
     look_ups_failed: AtomicU64,
+    opened_not_active: [AtomicU64; KeyState::NOT_SEALING.len()],
 }
 
 macro_rules! readers {
@@ -71,6 +73,21 @@ impl Counts {
         }
         self.surprises.fetch_add(report.surprises, Ordering::Relaxed);
         self.revoked.fetch_add(report.revoked, Ordering::Relaxed);
+    }
+
+    /// Something was opened with a key of this state. Active keys are not counted.
+    pub fn opened(&self, state: KeyState) {
+        for (other, count) in KeyState::NOT_SEALING.iter().zip(&self.opened_not_active) {
+            if *other == state {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// How often something was opened with keys that are not active, by state.
+    pub fn opened_not_active(&self) -> impl Iterator<Item = (KeyState, u64)> + '_ {
+        let counts = self.opened_not_active.iter().map(|count| count.load(Ordering::Relaxed));
+        KeyState::NOT_SEALING.into_iter().zip(counts)
     }
 
     pub(super) fn asked(&self, is_ready: bool) {

@@ -7,8 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::fragment::Fragments;
-use super::ring::build::{Built, RingBuilder, Surprise};
-use super::ring::{KeyRing, SourceKind};
+use super::ring::build::{Built, Restated, RingBuilder, Surprise};
+use super::ring::usage::KeyUse;
+use super::ring::{KeyRing, KeyState, SourceKind};
 use super::seeds::KeySet;
 use super::source::KeyError;
 use crate::tenant::TenantId;
@@ -22,12 +23,14 @@ pub struct Cycle {
 }
 
 /// What holds for every cycle.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct CycleRules {
     /// how many keys that no source names any more stay per tenant
     pub retired_keys_max: usize,
     /// whether a definite "no such key" takes a tenant's keys away
     pub revoke_missing: bool,
+    /// what keys may be used for
+    pub usage: KeyUse,
 }
 
 /// What a cycle came to.
@@ -77,7 +80,7 @@ impl Cycle {
             surprises: 0,
             failing: Vec::new(),
         };
-        let builder = RingBuilder::new(last, rules.retired_keys_max).begun_at(now);
+        let builder = RingBuilder::new(last, rules.retired_keys_max).begun_at(now).used_by(rules.usage);
         Self { builder, rules, report, extent: Extent::All }
     }
 
@@ -105,7 +108,20 @@ impl Cycle {
 
     /// A tenant has these seeds. Keys that it has already are not derived again.
     pub fn found(&mut self, tenant: &TenantId, seeds: &KeySet, fragments: &Fragments, source: SourceKind) {
-        match seeds.derive_anew(self.builder.last_good(tenant), tenant.as_str(), fragments) {
+        self.found_bound(tenant, seeds, seeds.fragment_id(), fragments, source);
+    }
+
+    /// A tenant has these seeds, joined with this customer fragment.
+    pub fn found_bound(
+        &mut self,
+        tenant: &TenantId,
+        seeds: &KeySet,
+        fragment: Option<&str>,
+        fragments: &Fragments,
+        source: SourceKind,
+    ) {
+        self.bound(tenant, fragment);
+        match seeds.derive_anew(self.builder.last_good(tenant), tenant.as_str(), fragment, fragments) {
             Ok(keys) => {
                 self.report.fresh += 1;
                 self.builder.found(tenant, keys, source, self.report.began_at);
@@ -120,7 +136,7 @@ impl Cycle {
     /// One seed serves all tenants.
     pub fn found_for_all(&mut self, seeds: &KeySet) {
         // one key for all cannot be any one customer's, so no fragment is joined to it
-        if let Ok(keys) = seeds.derive_anew(self.builder.last_for_all(), "", &Fragments::default()) {
+        if let Ok(keys) = seeds.derive_anew(self.builder.last_for_all(), "", None, &Fragments::default()) {
             self.report.fresh += 1;
             self.builder.found_for_all(keys);
         }
@@ -134,6 +150,13 @@ impl Cycle {
     /// The default key must never serve this tenant.
     pub fn private(&mut self, tenant: &TenantId) {
         self.builder.withhold(tenant);
+    }
+
+    /// The tenant's keys are made with this customer fragment: it keeps none that are not.
+    pub fn bound(&mut self, tenant: &TenantId, fragment: Option<&str>) {
+        if let Some(fragment) = fragment {
+            self.builder.bound(tenant, fragment);
+        }
     }
 
     /// Nothing is new.
@@ -159,7 +182,7 @@ impl Cycle {
 
     /// A tenant's keys could not be had.
     pub fn failed(&mut self, tenant: &TenantId, error: &KeyError) {
-        let had_keys = self.builder.last_good(tenant).is_some();
+        let had_keys = self.builder.keeps(tenant);
         let told = self.report.last_good + self.report.without + self.report.revoked;
         let chain = Chain(error);
         if told < FAILURES_NAMED_MAX {
@@ -176,6 +199,9 @@ impl Cycle {
             self.builder.forget(tenant);
         } else {
             self.report.last_good += 1;
+            if let Some(state) = error.state() {
+                self.builder.restate(tenant, state);
+            }
         }
     }
 
@@ -196,7 +222,7 @@ impl Cycle {
             tracing::warn!("periodical update: failed to get keys for {failures} tenants in all");
         }
         let last = Arc::clone(&live);
-        let Ok(Built { ring, surprises, surprises_count }) =
+        let Ok(Built { ring, surprises, surprises_count, restated }) =
             tokio::task::spawn_blocking(move || builder.finish(&last)).await
         else {
             tracing::error!("periodical update: no new ring came of it; keys stay as they were");
@@ -213,6 +239,7 @@ impl Cycle {
             );
         }
         report.surprises = surprises_count;
+        restated.iter().for_each(tell_state);
         (Arc::new(ring), report)
     }
 }
@@ -220,6 +247,19 @@ impl Cycle {
 impl fmt::Debug for Cycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.report.fmt(f)
+    }
+}
+
+/// Tells of a key whose state changed, once per change.
+pub(super) fn tell_state(Restated { tenant, key, state }: &Restated) {
+    match state {
+        KeyState::Active => tracing::info!(%tenant, %key, "the key is active: it may seal and open"),
+        KeyState::PreActive => {
+            tracing::warn!(%tenant, %key, "the key is pre-active: it seals nothing; activate it at its source");
+        }
+        KeyState::Deactivated | KeyState::Compromised | KeyState::Unknown => {
+            tracing::warn!(%tenant, %key, %state, "the key is not active: it opens what it sealed and seals nothing");
+        }
     }
 }
 

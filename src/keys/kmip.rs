@@ -17,11 +17,10 @@ use futures::{StreamExt, stream};
 use super::calls::{Asked, KMS, Outcome};
 use super::cycle::Cycle;
 use super::fragment::Fragments;
-use super::ring::{SourceKind, TenantKeys};
-use super::seeds::{KeySet, VersionedSeed};
+use super::ring::{KeyState, SourceKind, TenantKeys};
+use super::seeds::KeySet;
 use super::source::KeyError;
-use crate::kmip::{Client, LookupError, PARALLEL_LOOKUPS_MAX};
-use crate::seal::Seed;
+use crate::kmip::{Client, Found, Lifecycle, LookupError, PARALLEL_LOOKUPS_MAX};
 use crate::tenant::TenantId;
 
 /// A KMS to ask; a reload replaces it.
@@ -41,11 +40,11 @@ pub struct PrivateTenant {
 /// Whoever answers for a seed.
 #[async_trait::async_trait]
 pub trait Kms: Send + Sync + 'static {
-    /// The seed of a tenant.
+    /// The seed of a tenant, and its state.
     ///
     /// # Errors
     /// [`LookupError`], which tells "no such key" from "cannot be asked".
-    async fn lookup(&self, tenant: &str) -> Result<Seed, LookupError>;
+    async fn lookup(&self, tenant: &str) -> Result<Found, LookupError>;
 
     /// No lookup follows for a while.
     async fn rest(&self);
@@ -73,7 +72,9 @@ impl KmsKeys {
         fragments: &Fragments,
     ) -> Result<(TenantKeys, SourceKind), KeyError> {
         let answer = counted(&**self.kms.load_full(), tenant).await;
-        Ok((key_set(tenant, answer)?.derive(&tenant.id, fragments)?, SourceKind::Kms))
+        let keys =
+            key_set(tenant, answer)?.derive_anew(None, tenant.id.as_str(), tenant.fragment_id.as_deref(), fragments)?;
+        Ok((keys, SourceKind::Kms))
     }
 
     /// Tells the cycle of these tenants, each with its keys or with why there are none. Some are asked for at once.
@@ -91,8 +92,10 @@ impl KmsKeys {
                 None => unanswered,
             };
             cycle.private(&tenant.id);
+            let fragment = tenant.fragment_id.as_deref();
+            cycle.bound(&tenant.id, fragment);
             match answer.map_or_else(|| Err(not_asked()), |answer| key_set(tenant, answer)) {
-                Ok(seeds) => cycle.found(&tenant.id, &seeds, fragments, SourceKind::Kms),
+                Ok(seeds) => cycle.found_bound(&tenant.id, &seeds, fragment, fragments, SourceKind::Kms),
                 Err(error) => cycle.failed(&tenant.id, &error),
             }
         }
@@ -101,22 +104,25 @@ impl KmsKeys {
     }
 }
 
-async fn counted(kms: &dyn Kms, tenant: &PrivateTenant) -> Result<Seed, LookupError> {
+async fn counted(kms: &dyn Kms, tenant: &PrivateTenant) -> Result<Found, LookupError> {
     let began = Instant::now();
     let answer = kms.lookup(tenant.id.as_str()).await;
     let outcome = match &answer {
         Ok(_) => Outcome::Answered,
         Err(LookupError::NoSuchKey(_)) => Outcome::Absent,
         Err(LookupError::Kms(error)) if error.is_unanswered() => Outcome::Unanswered,
-        Err(LookupError::Kms(_)) => Outcome::Refused,
+        Err(LookupError::Withheld { .. } | LookupError::Kms(_)) => Outcome::Refused,
     };
     KMS.count(Asked::LookUp, outcome, began.elapsed());
     answer
 }
 
-fn key_set(tenant: &PrivateTenant, answer: Result<Seed, LookupError>) -> Result<KeySet, KeyError> {
-    let seed = answer.map_err(|error| match error {
+fn key_set(tenant: &PrivateTenant, answer: Result<Found, LookupError>) -> Result<KeySet, KeyError> {
+    let found = answer.map_err(|error| match error {
         LookupError::NoSuchKey(_) => KeyError::PrivateNotFound { tenant: tenant.id.clone() },
+        LookupError::Withheld { lifecycle, refusal } => {
+            KeyError::Withheld { state: state(lifecycle), error: refusal.to_string().into() }
+        }
         LookupError::Kms(error) => {
             if error.is_security_event() {
                 tracing::error!(%error, "the kms offered a wrong key for tenant {}", tenant.id);
@@ -124,8 +130,18 @@ fn key_set(tenant: &PrivateTenant, answer: Result<Seed, LookupError>) -> Result<
             failed(error)
         }
     })?;
-    let seeds = vec![VersionedSeed { version: 1, seed, primary: true }];
-    KeySet::new(tenant.fragment_id.clone(), seeds).map_err(failed)
+    Ok(KeySet::stated(found.seed, state(found.lifecycle)))
+}
+
+/// What follows from the object's state; a destroyed one has no seed.
+fn state(lifecycle: Lifecycle) -> KeyState {
+    match lifecycle {
+        Lifecycle::Active => KeyState::Active,
+        Lifecycle::PreActive => KeyState::PreActive,
+        Lifecycle::Deactivated => KeyState::Deactivated,
+        Lifecycle::Compromised => KeyState::Compromised,
+        Lifecycle::Destroyed | Lifecycle::NotActive => KeyState::Unknown,
+    }
 }
 
 fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> KeyError {
@@ -138,7 +154,7 @@ fn not_asked() -> KeyError {
 
 #[async_trait::async_trait]
 impl Kms for Client {
-    async fn lookup(&self, tenant: &str) -> Result<Seed, LookupError> {
+    async fn lookup(&self, tenant: &str) -> Result<Found, LookupError> {
         Self::lookup(self, tenant).await
     }
 

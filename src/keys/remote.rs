@@ -7,6 +7,9 @@
 //!                              └─ access keys, bucket prefix ────────────→ access keys
 //! ```
 //!
+//! A customer fragment that the Coordinator binds to a private tenant is joined to its seed, wherever that stands; the
+//! Secret may name the same one, and no other.
+//!
 //! The KMS is never asked for a public tenant. No seed stays here: what is remembered is how far the Coordinator was
 //! followed (epoch and revision, which never go back) and which tenants are private.
 
@@ -166,7 +169,15 @@ impl RemoteKeys {
             match settings.tenants.get(&tenant.id) {
                 Some(seeds) => {
                     cycle.private(&tenant.id);
-                    cycle.found(&tenant.id, seeds, &settings.fragments, SourceKind::File);
+                    let bound = tenant.fragment_id.as_deref();
+                    cycle.bound(&tenant.id, bound);
+                    match seeds.fragment_with(bound) {
+                        Ok(fragment) => {
+                            let source = SourceKind::File;
+                            cycle.found_bound(&tenant.id, seeds, fragment, &settings.fragments, source);
+                        }
+                        Err(other) => cycle.failed(&tenant.id, &other.into()),
+                    }
                 }
                 None => of_kms.push(tenant),
             }
@@ -267,7 +278,11 @@ impl KeySource for RemoteKeys {
             },
         };
         match settings.tenants.get(tenant) {
-            Some(seeds) => Ok((seeds.derive(tenant, &settings.fragments)?, SourceKind::File)),
+            Some(seeds) => {
+                let fragment = seeds.fragment_with(private.fragment_id.as_deref())?;
+                let keys = seeds.derive_anew(None, tenant.as_str(), fragment, &settings.fragments)?;
+                Ok((keys, SourceKind::File))
+            }
             None => self.kms.look_up(&private, &settings.fragments).await,
         }
     }

@@ -10,14 +10,17 @@
 
 pub mod build;
 mod index;
+pub mod usage;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+pub use crate::coordinator_api::{KeyState, UnknownKeyState};
 use crate::seal::{KeyId, TenantKey};
 use crate::tenant::TenantId;
 use index::{Found, Slots};
+use usage::KeyUse;
 
 /// All tenants' keys at one moment. Cloning shares them.
 #[derive(Clone)]
@@ -29,6 +32,10 @@ pub struct KeyRing {
     tenants: usize,
     /// the keys of tenants that have none of their own
     fallback: Option<TenantKeys>,
+    /// the tenant whose keys `fallback` are, if they are one's
+    fallback_of: Option<TenantId>,
+    /// by which rules keys are used
+    usage: KeyUse,
     /// tenants that must not use `fallback`: private ones, whose own key is missing
     withheld: Arc<HashSet<TenantId>>,
     /// when the last refresh began
@@ -46,6 +53,8 @@ impl KeyRing {
             late: HashMap::new(),
             tenants: 0,
             fallback: None,
+            fallback_of: None,
+            usage: KeyUse::default(),
             withheld: Arc::default(),
             refreshed_at: 0,
             confirmed_at: 0,
@@ -152,14 +161,20 @@ impl KeyRing {
         Self { base: Arc::new(base.indexed()), late: HashMap::new(), ..self }
     }
 
-    fn status_of(&self, tenant: TenantId, found: Found<'_>) -> TenantStatus {
-        let fresh_at = match found.source {
+    /// When the source last confirmed a tenant's keys.
+    fn fresh_at(&self, found: &Found<'_>) -> u32 {
+        match found.source {
             SourceKind::Coordinator => found.fresh_at.max(self.confirmed_at),
             SourceKind::File | SourceKind::Kms | SourceKind::Snapshot => found.fresh_at,
-        };
+        }
+    }
+
+    fn status_of(&self, tenant: TenantId, found: Found<'_>) -> TenantStatus {
+        let fresh_at = self.fresh_at(&found);
         TenantStatus {
             tenant,
-            sealing: found.keys.sealing.key_id(),
+            sealing: found.keys.primary().key_id(),
+            state: found.keys.state(found.keys.primary().key_id()),
             retired: found.keys.more.as_ref().map_or(0, |more| more.retired.len()),
             source: found.source,
             fragment: found.keys.fragment().map(Arc::from),
@@ -178,40 +193,67 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// One tenant's keys: one seals, all open. Cloning shares them.
+/// One tenant's keys: the primary one seals, all open, as far as their states allow it ([`usage`]). Cloning shares them.
 #[derive(Clone)]
 pub struct TenantKeys {
-    sealing: Arc<TenantKey>,
+    primary: Arc<TenantKey>,
     more: Option<Arc<More>>,
 }
 
 /// What few tenants have; one thin pointer in the slot.
+#[derive(Clone, Default)]
 struct More {
     /// keys that open only
     retired: Vec<Arc<TenantKey>>,
     /// the customer fragment in the keys
     fragment: Option<Box<str>>,
+    /// the keys that are not active
+    states: Box<[(KeyId, KeyState)]>,
 }
 
 impl TenantKeys {
-    /// Keys of which `sealing` seals. One of the same id among `retired` counts once.
+    /// Keys of which `primary` seals. One of the same id among `retired` counts once. All are active.
     #[must_use]
-    pub fn new(sealing: Arc<TenantKey>, retired: impl IntoIterator<Item = Arc<TenantKey>>) -> Self {
+    pub fn new(primary: Arc<TenantKey>, retired: impl IntoIterator<Item = Arc<TenantKey>>) -> Self {
         let mut others: Vec<Arc<TenantKey>> = Vec::new();
         for key in retired {
-            if key.key_id() != sealing.key_id() && others.iter().all(|other| other.key_id() != key.key_id()) {
+            if key.key_id() != primary.key_id() && others.iter().all(|other| other.key_id() != key.key_id()) {
                 others.push(key);
             }
         }
         others.shrink_to_fit();
-        Self { sealing, more: More { retired: others, fragment: None }.if_any() }
+        Self { primary, more: More { retired: others, ..More::default() }.if_any() }
     }
 
     /// The same, noted as made with this customer fragment.
     #[must_use]
     pub fn with_fragment(self, fragment: Option<&str>) -> Self {
-        let retired = self.more.map_or_else(Vec::new, |more| more.retired.clone());
-        Self { more: More { retired, fragment: fragment.map(Box::from) }.if_any(), ..self }
+        let more = More { fragment: fragment.map(Box::from), ..self.more() };
+        Self { more: more.if_any(), ..self }
+    }
+
+    /// The same with what sources say of the keys; those that are not named are active. Of two words the first counts.
+    #[must_use]
+    pub fn with_states(self, states: impl IntoIterator<Item = (KeyId, KeyState)>) -> Self {
+        let states = states.into_iter().filter(|(_, state)| !state.is_active()).collect();
+        let more = More { states, ..self.more() };
+        Self { more: more.if_any(), ..self }
+    }
+
+    /// What is said of the key of this id.
+    #[must_use]
+    pub fn state(&self, id: KeyId) -> KeyState {
+        let states = self.more.as_ref().map_or(&[][..], |more| &more.states);
+        states.iter().find(|(other, _)| *other == id).map_or(KeyState::Active, |(_, state)| *state)
+    }
+
+    /// The ids and states of the keys that are not active.
+    pub(super) fn states(&self) -> impl Iterator<Item = (KeyId, KeyState)> + '_ {
+        self.more.iter().flat_map(|more| more.states.iter().copied())
+    }
+
+    fn more(&self) -> More {
+        self.more.as_deref().cloned().unwrap_or_default()
     }
 
     /// The customer fragment in the keys.
@@ -220,31 +262,31 @@ impl TenantKeys {
         self.more.as_ref()?.fragment.as_deref()
     }
 
-    /// The key that new objects are sealed to.
+    /// The key that new objects are sealed to, if its state allows it: [`KeyRing::sealing`] gives it for that.
     #[must_use]
-    pub fn sealing(&self) -> &TenantKey {
-        &self.sealing
+    pub fn primary(&self) -> &TenantKey {
+        &self.primary
     }
 
-    /// The key of this id; every key of the tenant opens.
+    /// The key of this id, whatever its state: [`KeyRing::opening`] gives it for opening.
     #[must_use]
-    pub fn opening(&self, id: KeyId) -> Option<&TenantKey> {
+    pub fn find(&self, id: KeyId) -> Option<&TenantKey> {
         self.all().find(|key| key.key_id() == id).map(|key| &**key)
     }
 
-    /// The ids of all keys, the sealing one first.
+    /// The ids of all keys, the primary one first.
     pub fn key_ids(&self) -> impl Iterator<Item = KeyId> + '_ {
         self.all().map(|key| key.key_id())
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<TenantKey>> {
-        std::iter::once(&self.sealing).chain(self.more.iter().flat_map(|more| &more.retired))
+        std::iter::once(&self.primary).chain(self.more.iter().flat_map(|more| &more.retired))
     }
 }
 
 impl More {
     fn if_any(self) -> Option<Arc<Self>> {
-        (!self.retired.is_empty() || self.fragment.is_some()).then(|| Arc::new(self))
+        (!self.retired.is_empty() || self.fragment.is_some() || !self.states.is_empty()).then(|| Arc::new(self))
     }
 }
 
@@ -272,8 +314,10 @@ pub enum SourceKind {
 pub struct TenantStatus {
     /// the tenant
     pub tenant: TenantId,
-    /// the key that seals
+    /// the primary key
     pub sealing: KeyId,
+    /// what the source says of it: unless it is active, the tenant's objects are opened and none is sealed
+    pub state: KeyState,
     /// how many further keys open
     pub retired: usize,
     /// where they came from

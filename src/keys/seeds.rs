@@ -1,12 +1,13 @@
 //! [`KeySet`]: a tenant's seeds as a source gives them, checked, and the keys that are derived from them.
 //!
-//! One version is primary: it seals; all open. A set that names a customer fragment gives keys only where the gateway
-//! holds that fragment; without one the seeds are used as they are.
+//! One version is primary: it seals; all open, as far as their states allow it. A set that names a customer fragment gives keys only where the gateway
+//! holds that fragment; without one the seeds are used as they are. The Coordinator may bind a fragment to seeds that
+//! stand elsewhere: a set that names none takes that one, and one that names another is refused.
 
 use std::sync::Arc;
 
-use super::fragment::Fragments;
-use super::ring::TenantKeys;
+use super::fragment::{Fragment, Fragments};
+use super::ring::{KeyState, TenantKeys};
 use crate::seal::{Seed, TenantKey};
 use crate::tenant::TenantId;
 
@@ -26,13 +27,21 @@ pub struct VersionedSeed {
     pub seed: Seed,
     /// whether it seals
     pub primary: bool,
+    /// what its source says of it
+    pub state: KeyState,
 }
 
 impl KeySet {
     /// The set of one seed without a fragment.
     #[must_use]
     pub fn single(seed: Seed) -> Self {
-        Self { fragment_id: None, seeds: vec![VersionedSeed { version: 1, seed, primary: true }] }
+        Self::stated(seed, KeyState::Active)
+    }
+
+    /// The set of one seed in this state, without a fragment.
+    #[must_use]
+    pub fn stated(seed: Seed, state: KeyState) -> Self {
+        Self { fragment_id: None, seeds: vec![VersionedSeed { version: 1, seed, primary: true, state }] }
     }
 
     /// Checks a set of versions. Of several, exactly one must be primary; a single one is so by itself.
@@ -65,35 +74,53 @@ impl KeySet {
         self.fragment_id.as_deref()
     }
 
+    /// The fragment that is joined to the seeds if the Coordinator binds `bound` to the tenant.
+    ///
+    /// # Errors
+    /// [`OtherFragment`] if the set names another one.
+    pub fn fragment_with<'a>(&'a self, bound: Option<&'a str>) -> Result<Option<&'a str>, OtherFragment> {
+        match (self.fragment_id(), bound) {
+            (Some(named), Some(bound)) if named != bound => {
+                Err(OtherFragment { named: named.to_owned(), bound: bound.to_owned() })
+            }
+            (named, bound) => Ok(bound.or(named)),
+        }
+    }
+
     /// Derives the keys. Costs one X25519 multiplication per version.
     ///
     /// # Errors
     /// [`MissingFragment`] if this gateway does not hold the fragment that the set names.
     pub fn derive(&self, tenant: &TenantId, fragments: &Fragments) -> Result<TenantKeys, MissingFragment> {
-        self.derive_anew(None, tenant.as_str(), fragments)
+        self.derive_anew(None, tenant.as_str(), self.fragment_id(), fragments)
     }
 
-    /// As [`KeySet::derive`], but takes over those of `before` that are still the same.
+    /// As [`KeySet::derive`], but joined with `fragment`, and takes over those of `before` that are still the same.
     pub(super) fn derive_anew(
         &self,
         before: Option<&TenantKeys>,
         tenant: &str,
+        fragment: Option<&str>,
         fragments: &Fragments,
     ) -> Result<TenantKeys, MissingFragment> {
-        let fragment = match &self.fragment_id {
+        let fragment = match fragment {
             None => None,
-            Some(id) => Some(fragments.find(id).ok_or_else(|| MissingFragment { fragment_id: id.clone() })?),
+            Some(id) => Some(fragments.find(id).ok_or_else(|| MissingFragment { fragment_id: id.to_owned() })?),
         };
         let key_of = |seed: &Seed| {
             let known = before.and_then(|keys| keys.all().find(|key| key.is_from(seed)));
             known.map_or_else(|| Arc::new(TenantKey::from_seed(seed)), Arc::clone)
         };
-        let mut keys = self.seeds.iter().map(|versioned| match fragment {
+        let keys = self.seeds.iter().map(|versioned| match fragment {
             None => key_of(&versioned.seed),
             Some(fragment) => key_of(&versioned.seed.with_fragment(fragment.expose(), fragment.id(), tenant)),
         });
-        let Some(sealing) = keys.next() else { unreachable!("a set is never empty") };
-        Ok(TenantKeys::new(sealing, keys).with_fragment(self.fragment_id()))
+        let keys: Vec<Arc<TenantKey>> = keys.collect();
+        let states: Vec<_> =
+            keys.iter().map(|key| key.key_id()).zip(self.seeds.iter().map(|seed| seed.state)).collect();
+        let mut keys = keys.into_iter();
+        let Some(primary) = keys.next() else { unreachable!("a set is never empty") };
+        Ok(TenantKeys::new(primary, keys).with_fragment(fragment.map(Fragment::id)).with_states(states))
     }
 }
 
@@ -123,6 +150,16 @@ pub enum KeySetError {
 pub struct MissingFragment {
     /// the fragment
     pub fragment_id: String,
+}
+
+/// The configuration names another customer fragment for a tenant's keys than the Coordinator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("crypto.tenant_keys names customer fragment `{named}`, the Coordinator `{bound}`: they must be the same")]
+pub struct OtherFragment {
+    /// by the configuration
+    pub named: String,
+    /// by the Coordinator
+    pub bound: String,
 }
 
 #[cfg(test)]

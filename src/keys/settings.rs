@@ -8,6 +8,7 @@ use super::first_start::Generated;
 use super::fragment::Fragments;
 use super::remote::RemoteSettings;
 use super::ring::build::RingBuilder;
+use super::ring::usage::KeyUse;
 use super::ring::{KeyRing, SourceKind, TenantKeys};
 use super::seeds::{KeySet, MissingFragment};
 use crate::seal::TenantKey;
@@ -42,6 +43,8 @@ pub struct LocalKeys {
     pub retired_keys_max: usize,
     /// what customers add to seeds
     pub fragments: Fragments,
+    /// what keys may be used for
+    pub usage: KeyUse,
 }
 
 /// The first ring of a gateway.
@@ -59,10 +62,10 @@ impl KeySettings {
     pub fn rules(&self) -> CycleRules {
         match self {
             Self::Generated | Self::SingleKey { .. } => {
-                CycleRules { retired_keys_max: RETIRED_KEYS_MAX, revoke_missing: false }
+                CycleRules { retired_keys_max: RETIRED_KEYS_MAX, ..CycleRules::default() }
             }
             Self::LocalMultiKeys(local) => {
-                CycleRules { retired_keys_max: local.retired_keys_max, revoke_missing: false }
+                CycleRules { retired_keys_max: local.retired_keys_max, usage: local.usage, ..CycleRules::default() }
             }
             Self::RemoteMultiKeys(remote) => remote.rules,
         }
@@ -109,7 +112,7 @@ impl KeySettings {
 impl LocalKeys {
     fn first_ring(&self, now: SystemTime) -> FirstRing {
         let last = Arc::new(KeyRing::empty());
-        let mut builder = RingBuilder::new(Arc::clone(&last), self.retired_keys_max);
+        let mut builder = RingBuilder::new(Arc::clone(&last), self.retired_keys_max).used_by(self.usage);
         if let Some(tenant) = &self.default_key {
             builder.default_key(tenant.clone());
         }

@@ -7,8 +7,8 @@
 use std::error::Error;
 
 use super::cycle::{Cycle, Extent};
-use super::ring::{KeyRing, SourceKind, TenantKeys};
-use super::seeds::MissingFragment;
+use super::ring::{KeyRing, KeyState, SourceKind, TenantKeys};
+use super::seeds::{MissingFragment, OtherFragment};
 use crate::tenant::TenantId;
 
 /// Somewhere that keys come from.
@@ -60,6 +60,18 @@ pub enum KeyError {
     /// the key is there, but the customer's fragment of it is not
     #[error(transparent)]
     Fragment(#[from] MissingFragment),
+    /// two sources name different fragments
+    #[error(transparent)]
+    OtherFragment(#[from] OtherFragment),
+    /// the key is there, but the state that it is in does not allow to use it
+    #[error("the key is {state} and is not used")]
+    Withheld {
+        /// the state
+        state: KeyState,
+        /// what the source says, or what to do
+        #[source]
+        error: Box<dyn Error + Send + Sync>,
+    },
     /// the source could not be asked, or its answer made no sense
     #[error("cannot get keys from the {source_name}")]
     Source {
@@ -72,6 +84,18 @@ pub enum KeyError {
 }
 
 impl KeyError {
+    /// Whether the default key may serve instead: never for a private tenant.
+    #[must_use]
+    pub fn allows_default(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+
+    /// The state that keeps the key from being used, if that is why.
+    #[must_use]
+    pub fn state(&self) -> Option<KeyState> {
+        if let Self::Withheld { state, .. } = self { Some(*state) } else { None }
+    }
+
     /// Whether the answer is that there is no such key, as opposed to no answer.
     #[must_use]
     pub fn is_definite(&self) -> bool {

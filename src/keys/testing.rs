@@ -110,7 +110,8 @@ impl KeySource for Scripted {
             Some(Says::Seed(number)) => {
                 Ok((KeySet::single(seed(number)).derive(tenant, &Fragments::default())?, SourceKind::Kms))
             }
-            Some(Says::Missing) | None => Err(KeyError::PrivateNotFound { tenant: tenant.clone() }),
+            Some(Says::Missing) => Err(KeyError::PrivateNotFound { tenant: tenant.clone() }),
+            None => Err(KeyError::NotFound { tenant: tenant.clone() }),
             Some(Says::Silence) => Err(silence()),
         }
     }

@@ -8,7 +8,7 @@ fn keys(source: Scripted) -> (Arc<Scripted>, Arc<Keys>) {
 }
 
 fn sealing(ring: &KeyRing, id: &str) -> crate::seal::KeyId {
-    ring.tenant(&tenant(id)).unwrap().sealing().key_id()
+    ring.tenant(&tenant(id)).unwrap().primary().key_id()
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_cycle_ends_what_was_remembered_of_a_missing_key() {
     let (source, keys) = keys(Scripted::new(&[("a", Says::Missing)]));
     assert!(keys.serving(&tenant("a")).await.is_err());
     source.say("a", Says::Seed(1));
-    let rules = CycleRules { retired_keys_max: 4, revoke_missing: false };
+    let rules = CycleRules { retired_keys_max: 4, revoke_missing: false, ..CycleRules::default() };
     let refresher = refresh::Refresher::new(Arc::clone(&keys), Arc::new(SystemClock), rules, Duration::from_secs(1));
     refresher.cycle().await;
     assert_eq!(sealing(&keys.serving(&tenant("a")).await.unwrap(), "a"), key_id(1));
@@ -67,7 +67,12 @@ async fn a_cycle_ends_what_was_remembered_of_a_missing_key() {
 /// Keys with a default key, of a source that knows no tenant by itself.
 async fn with_default_key(source: Scripted) -> (Arc<Scripted>, Arc<Keys>) {
     let (source, keys) = keys(source);
-    let mut cycle = Cycle::new(keys.snapshot(), "script", CycleRules { retired_keys_max: 4, revoke_missing: false }, 0);
+    let mut cycle = Cycle::new(
+        keys.snapshot(),
+        "script",
+        CycleRules { retired_keys_max: 4, revoke_missing: false, ..CycleRules::default() },
+        0,
+    );
     cycle.default_key(tenant("house"));
     let seeds = seeds::KeySet::single(testing::seed(9));
     cycle.found(&tenant("house"), &seeds, &fragment::Fragments::default(), SourceKind::File);
@@ -80,7 +85,7 @@ async fn a_ring_that_was_replaced_is_freed_but_not_by_the_last_request_that_has_
     let (_, keys) = with_default_key(Scripted::new(&[])).await;
     let request = keys.snapshot();
     let ring = Arc::downgrade(&request);
-    let rules = CycleRules { retired_keys_max: 4, revoke_missing: false };
+    let rules = CycleRules { retired_keys_max: 4, revoke_missing: false, ..CycleRules::default() };
     keys.install(Cycle::new(keys.snapshot(), "script", rules, 1)).await;
     assert!(!Arc::ptr_eq(&keys.snapshot(), &request));
     drop(request);

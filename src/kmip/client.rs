@@ -21,10 +21,8 @@ use super::{
     connection::{Connection, Connector},
     error::{KmsError, LookupError, TransportError},
     lookup::{Canary, Found, Lookup, NameCheck, Step},
-    messages::Lifecycle,
     tls::{self, TlsError},
 };
-use crate::seal::Seed;
 pub use probe::{Answering, Probe};
 
 /// A KMS that can be asked; shared by all who ask.
@@ -75,15 +73,13 @@ impl Client {
         self.verifies_server
     }
 
-    /// The seed in the Secret Data object whose Name is exactly `tenant`.
-    ///
-    /// Warns if the KMS says that the object is deactivated or compromised, and still gives its seed: what it sealed has
-    /// to be opened.
+    /// The seed in the Secret Data object whose Name is exactly `tenant`, and the state of the object: what a deactivated
+    /// key sealed has to be opened.
     ///
     /// # Errors
-    /// [`LookupError::NoSuchKey`] if the KMS says so, [`LookupError::Kms`] if it cannot be asked or its answer is not to
-    /// be used.
-    pub async fn lookup(&self, tenant: &str) -> Result<Seed, LookupError> {
+    /// [`LookupError::NoSuchKey`] if the KMS says so, [`LookupError::Withheld`] if it does not give the key in its state,
+    /// [`LookupError::Kms`] if it cannot be asked or its answer is not to be used.
+    pub async fn lookup(&self, tenant: &str) -> Result<Found, LookupError> {
         // the semaphore is never closed, so there always is a permit
         let _permit = self.permits.acquire().await.ok();
         let mut connection = match self.take_idle() {
@@ -95,20 +91,14 @@ impl Client {
             connection = self.open().await?;
             outcome = self.ask(&mut connection, tenant).await;
         }
-        if let Ok(_) | Err(LookupError::NoSuchKey(_)) = &outcome {
+        if let Ok(_) | Err(LookupError::NoSuchKey(_) | LookupError::Withheld { .. }) = &outcome {
             self.keep_idle(connection);
         } else if let Err(LookupError::Kms(error)) = &outcome
             && error.leaves_connection_usable()
         {
             self.keep_idle(connection);
         }
-        let found = outcome?;
-        match found.lifecycle {
-            Lifecycle::Usable | Lifecycle::Destroyed => {}
-            Lifecycle::Deactivated => warn!(tenant, "the key of the tenant is deactivated in the kms"),
-            Lifecycle::Compromised => warn!(tenant, "the key of the tenant is marked as compromised in the kms"),
-        }
-        Ok(found.seed)
+        outcome
     }
 
     /// Closes the connections that wait for a next lookup, as at the end of a refresh.

@@ -7,7 +7,11 @@
 
 use std::{fmt, io};
 
-use super::{fields::FieldError, messages::Operation, ttlv};
+use super::{
+    fields::FieldError,
+    messages::{Lifecycle, Operation},
+    ttlv,
+};
 use crate::seal::SeedError;
 
 /// Why there is no seed.
@@ -16,6 +20,14 @@ pub enum LookupError {
     /// The KMS has no key for the tenant.
     #[error(transparent)]
     NoSuchKey(#[from] NoSuchKey),
+    /// The KMS has the key, but does not give it out in the state that it is in.
+    #[error("the key is {lifecycle}; kms refused {refusal}")]
+    Withheld {
+        /// the state
+        lifecycle: Lifecycle,
+        /// the server's refusal
+        refusal: Refusal,
+    },
     /// The KMS could not be asked, or its answer is not to be used.
     #[error(transparent)]
     Kms(#[from] KmsError),
@@ -195,7 +207,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(operation: Operation, status: u32, reason: Option<u32>, text: &str) -> Self {
+    pub(crate) fn new(operation: Operation, status: u32, reason: Option<u32>, text: &str) -> Self {
         Self { operation, status, reason, text: ServerText::new(text) }
     }
 
@@ -209,6 +221,12 @@ impl Refusal {
     #[must_use]
     pub fn reason(&self) -> Option<u32> {
         self.reason
+    }
+
+    /// Whether the server says that it gives no object in this state.
+    #[must_use]
+    pub fn is_about_state(&self) -> bool {
+        self.status == FAILED && self.reason == Some(WRONG_LIFECYCLE_STATE)
     }
 
     /// Whether the server says that there is no such object. Some give the codes of KMIP 2 at version 1.4.
@@ -288,7 +306,7 @@ fn reason_name(reason: u32) -> &'static str {
         0x13 => "Key Value Not Present",
         OBJECT_DESTROYED => "Object Destroyed",
         OBJECT_NOT_FOUND => "Object Not Found",
-        0x43 => "Wrong Key Lifecycle State",
+        WRONG_LIFECYCLE_STATE => "Wrong Key Lifecycle State",
         0x100 => "General Failure",
         _ => "reason",
     }
@@ -301,3 +319,4 @@ const OPERATION_NOT_SUPPORTED: u32 = 0x05;
 const PERMISSION_DENIED: u32 = 0x0C;
 const OBJECT_DESTROYED: u32 = 0x36;
 const OBJECT_NOT_FOUND: u32 = 0x37;
+const WRONG_LIFECYCLE_STATE: u32 = 0x43;

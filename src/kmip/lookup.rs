@@ -15,8 +15,13 @@
 //! -3), with one operation a message: servers were seen to answer a Get that was batched behind a Locate with another
 //! tenant's object. For the same reason the identifier, the type and the name of what comes back are verified.
 //!
+//! The state that Get Attributes tells goes with the seed; a server that tells none means an active key. If the server
+//! refuses Get because of the state, or after it told another one than active, the key is withheld: it is there, and must
+//! not seal.
+//!
 //! Without the name check ([`NameCheck::Skip`], for servers that refuse Get Attributes) the second step falls away, two
-//! objects are ambiguous at once, and [`Canary`] must have passed on the connection.
+//! objects are ambiguous at once, and [`Canary`] must have passed on the connection. Whether the object is active is then
+//! asked by a second Locate, of active objects alone.
 
 use super::{
     error::{KmsError, LookupError, NoSuchKey},
@@ -55,14 +60,20 @@ pub enum Step {
 pub struct Found {
     /// Its seed.
     pub seed: Seed,
-    /// What the KMS says of the object; worth a warning unless it is usable.
+    /// What the KMS says of the object; only an active one may seal.
     pub lifecycle: Lifecycle,
 }
 
 #[derive(Debug)]
 enum State {
     Locating,
-    Checking { current: UniqueId, waiting: Vec<UniqueId>, kept: Option<Candidate> },
+    Checking {
+        current: UniqueId,
+        waiting: Vec<UniqueId>,
+        kept: Option<Candidate>,
+    },
+    /// without the name check: whether it is among the active ones
+    Filtering(UniqueId),
     Getting(Candidate),
 }
 
@@ -87,6 +98,7 @@ impl Lookup {
         let next = match state {
             State::Locating => located(answer, &tenant, check),
             State::Checking { current, waiting, kept } => checked(answer, &tenant, current, waiting, kept),
+            State::Filtering(id) => filtered(answer, id),
             State::Getting(candidate) => return Step::Done(got(answer, &tenant, &candidate)),
         };
         match next {
@@ -127,8 +139,18 @@ fn located(answer: &[u8], tenant: &str, check: NameCheck) -> Result<(State, Vec<
     let first = ids.pop().ok_or_else(|| no_such_key(tenant))?;
     Ok(match check {
         NameCheck::Require => ask_attributes(first, ids, None),
-        NameCheck::Skip => ask_key(Candidate { id: first, lifecycle: Lifecycle::Usable }),
+        NameCheck::Skip => (State::Filtering(first), messages::locate_active(tenant, LOCATED_ASKED)),
     })
+}
+
+/// A server that cannot look for states does not tell any.
+fn filtered(answer: &[u8], id: UniqueId) -> Result<(State, Vec<u8>), LookupError> {
+    let is_active = match messages::read_locate(answer) {
+        Err(KmsError::Refused(refusal)) => !refusal.is_no_such_object(),
+        read => read?.contains(&id),
+    };
+    let lifecycle = if is_active { Lifecycle::Active } else { Lifecycle::NotActive };
+    Ok(ask_key(Candidate { id, lifecycle }))
 }
 
 fn checked(
@@ -166,6 +188,12 @@ fn living(answer: &[u8], tenant: &str, id: &UniqueId) -> Result<Option<Lifecycle
 fn got(answer: &[u8], tenant: &str, candidate: &Candidate) -> Result<Found, LookupError> {
     match messages::read_get(answer, &candidate.id) {
         Err(KmsError::Refused(refusal)) if refusal.is_no_such_object() => Err(no_such_key(tenant)),
+        Err(KmsError::Refused(refusal)) if refusal.is_about_state() || candidate.lifecycle != Lifecycle::Active => {
+            let told = candidate.lifecycle;
+            // it was active a moment ago
+            let lifecycle = if told == Lifecycle::Active { Lifecycle::NotActive } else { told };
+            Err(LookupError::Withheld { lifecycle, refusal })
+        }
         read => Ok(Found { seed: read?, lifecycle: candidate.lifecycle }),
     }
 }

@@ -59,14 +59,18 @@ impl UniqueId {
 /// Where an object is in its life (KMIP 1.4, section 3.22).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifecycle {
-    /// Pre-active, active, or not said: to be used.
-    Usable,
+    /// Active, or not said.
+    Active,
+    /// Not yet in use: the operator has to activate it.
+    PreActive,
     /// The operator ended its use; still given for opening what it sealed.
     Deactivated,
     /// The operator says others may know it; still given for opening what it sealed.
     Compromised,
     /// Gone for good.
     Destroyed,
+    /// None of these, or not said which: it is not active.
+    NotActive,
 }
 
 /// What Get Attributes tells.
@@ -78,6 +82,20 @@ pub(super) struct Attributes {
 
 /// Asks for at most `objects_max` Secret Data objects that bear exactly this name.
 pub(super) fn locate(name: &str, objects_max: i32) -> Vec<u8> {
+    locate_with(name, objects_max, |_| {})
+}
+
+/// The same, of objects that are active.
+pub(super) fn locate_active(name: &str, objects_max: i32) -> Vec<u8> {
+    locate_with(name, objects_max, |payload| {
+        ATTRIBUTE.put_structure(payload, |attribute| {
+            ATTRIBUTE_NAME.put_text(attribute, "State");
+            ATTRIBUTE_VALUE.put_enumeration(attribute, ACTIVE);
+        });
+    })
+}
+
+fn locate_with(name: &str, objects_max: i32, more: impl FnOnce(&mut Writer)) -> Vec<u8> {
     request(Operation::Locate, |payload| {
         MAXIMUM_ITEMS.put_integer(payload, objects_max);
         ATTRIBUTE.put_structure(payload, |attribute| {
@@ -91,6 +109,7 @@ pub(super) fn locate(name: &str, objects_max: i32) -> Vec<u8> {
             ATTRIBUTE_NAME.put_text(attribute, "Object Type");
             ATTRIBUTE_VALUE.put_enumeration(attribute, SECRET_DATA_TYPE);
         });
+        more(payload);
     })
 }
 
@@ -141,19 +160,22 @@ pub(super) fn read_get(answer: &[u8], id: &UniqueId) -> Result<Seed, KmsError> {
 }
 
 fn attributes(payload: Structure<'_>) -> Result<Attributes, PayloadError> {
-    let mut attributes = Attributes { names: Vec::new(), lifecycle: Lifecycle::Usable };
+    let mut names = Vec::new();
+    let mut state = None;
     for attribute in ATTRIBUTE.all(payload) {
         let Value::Structure(attribute) = attribute else { return Err(ATTRIBUTE.wrong().into()) };
         match ATTRIBUTE_NAME.text(attribute)? {
             "Name" => {
                 let name = ATTRIBUTE_VALUE.structure(attribute)?;
-                attributes.names.push(NAME_VALUE.text(name)?.to_owned());
+                names.push(NAME_VALUE.text(name)?.to_owned());
             }
-            "State" => attributes.lifecycle = lifecycle(ATTRIBUTE_VALUE.enumeration(attribute)?),
+            // an object is in one state; of two the wrong one could be taken
+            "State" if state.is_some() => return Err(ATTRIBUTE_VALUE.wrong().into()),
+            "State" => state = Some(lifecycle(ATTRIBUTE_VALUE.enumeration(attribute)?)),
             _ => {}
         }
     }
-    Ok(attributes)
+    Ok(Attributes { names, lifecycle: state.unwrap_or(Lifecycle::Active) })
 }
 
 fn key_material(payload: Structure<'_>) -> Result<&[u8], PayloadError> {
@@ -183,10 +205,12 @@ fn seed(material: &[u8]) -> Result<Seed, PayloadError> {
 
 fn lifecycle(state: u32) -> Lifecycle {
     match state {
+        1 => Lifecycle::PreActive,
+        ACTIVE => Lifecycle::Active,
         3 => Lifecycle::Deactivated,
         4 => Lifecycle::Compromised,
         5 | 6 => Lifecycle::Destroyed,
-        _ => Lifecycle::Usable,
+        _ => Lifecycle::NotActive,
     }
 }
 
@@ -277,6 +301,19 @@ impl fmt::Display for Operation {
     }
 }
 
+impl fmt::Display for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::PreActive => "pre-active",
+            Self::Deactivated => "deactivated",
+            Self::Compromised => "compromised",
+            Self::Destroyed => "destroyed",
+            Self::NotActive => "not active",
+        })
+    }
+}
+
 impl fmt::Debug for UniqueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
@@ -285,6 +322,8 @@ impl fmt::Debug for UniqueId {
 
 const UNINTERPRETED_TEXT: u32 = 1;
 const SECRET_DATA_TYPE: u32 = 7;
+/// Of the States, the one in which a key seals.
+const ACTIVE: u32 = 2;
 const RAW: u32 = 1;
 const OPAQUE: u32 = 2;
 /// Of the Key Compression Types, which are about elliptic curve points, the one that means none.

@@ -10,6 +10,7 @@ use s3s::{BodySizeLimitExceeded, S3Error, S3ErrorCode, s3_error};
 
 use crate::backend::{BackendError, BodyError};
 use crate::body::open::failed_in;
+use crate::keys::ring::usage::Unusable;
 use crate::seal::geometry::LengthError;
 use crate::seal::{self, OpenError};
 use crate::telemetry::tally::{self, Failed};
@@ -163,6 +164,31 @@ impl Verdict for Misfit {
 pub(crate) fn no_key(tenant: &str, what: &dyn std::fmt::Display) -> S3Error {
     tracing::error!(tenant, %what, "no key");
     s3_error!(InternalError, "The tenant's encryption key is not available.")
+}
+
+/// The tenant's keys are there but are not to be used so.
+pub(crate) fn unusable(tenant: &str, why: &Unusable) -> S3Error {
+    match why {
+        Unusable::NoKeys | Unusable::OtherKey(_) => no_key(tenant, why),
+        Unusable::State { .. } => key_state(tenant, why),
+        Unusable::Stale { .. } => {
+            tracing::error!(tenant, %why, "nothing is sealed");
+            s3_error!(
+                ServiceUnavailable,
+                "The tenant's encryption key was not confirmed for too long; please try again."
+            )
+        }
+    }
+}
+
+/// The state of the tenant's key does not allow it: the answer that S3 gives for a key of its KMS.
+pub(crate) fn key_state(tenant: &str, why: &dyn std::fmt::Display) -> S3Error {
+    tracing::error!(tenant, %why, "the state of the key does not allow it");
+    let code = S3ErrorCode::from_bytes(b"KMS.KMSInvalidStateException").unwrap_or(S3ErrorCode::InvalidRequest);
+    let text = "The request was rejected because the state of the tenant's encryption key is not valid for it.";
+    let mut error = S3Error::with_message(code, text);
+    error.set_status_code(http::StatusCode::BAD_REQUEST);
+    error
 }
 
 /// Sealing failed before anything was stored.

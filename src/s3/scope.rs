@@ -2,6 +2,7 @@
 //! end.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use s3s::{S3Request, S3Result, s3_error};
 
@@ -9,8 +10,8 @@ use super::customer_key::{self, GivenKey};
 use super::gateway::Gateway;
 use super::{dots, errors, metadata};
 use crate::backend::{Backend, BucketName, Metadata, ObjectInfo, ObjectRef, ReadConditions, VersionId};
-use crate::keys::ring::{KeyRing, TenantKeys};
-use crate::seal::{Binding, Envelope, Kind, ObjectSecret, TenantKey};
+use crate::keys::ring::{KeyRing, KeyState};
+use crate::seal::{Binding, Envelope, KeyId, Kind, ObjectSecret, TenantKey};
 use crate::tenant::Principal;
 
 /// The name of an object as the client says it, and where it lies on the backend.
@@ -98,8 +99,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) gateway: &'a Gateway,
     pub(crate) principal: Principal,
     ring: Arc<KeyRing>,
-    /// why the tenant has no keys, if it was found out
-    no_keys: Option<String>,
+    /// why the tenant has no keys, if it was found out, and the state of the key that it would have
+    no_keys: Option<(String, Option<KeyState>)>,
 }
 
 impl<'a> Scope<'a> {
@@ -115,7 +116,7 @@ impl<'a> Scope<'a> {
     pub(crate) async fn with_keys(mut self) -> Self {
         match self.gateway.keys.serving(&self.principal.tenant).await {
             Ok(ring) => self.ring = ring,
-            Err(error) => self.no_keys = Some(errors::chain(&*error)),
+            Err(error) => self.no_keys = Some((errors::chain(&*error), error.state())),
         }
         self
     }
@@ -164,17 +165,29 @@ impl<'a> Scope<'a> {
     }
 
     /// The tenant's keys in this request's snapshot.
-    fn keys(&self) -> S3Result<&TenantKeys> {
-        let tenant = &self.principal.tenant;
-        if let Some(why) = &self.no_keys {
-            return Err(errors::no_key(tenant.as_str(), why));
+    fn keys(&self) -> S3Result<&KeyRing> {
+        match &self.no_keys {
+            None => Ok(&self.ring),
+            Some((why, None)) => Err(errors::no_key(self.principal.tenant.as_str(), why)),
+            Some((why, Some(_))) => Err(errors::key_state(self.principal.tenant.as_str(), why)),
         }
-        self.ring.tenant(tenant).ok_or_else(|| errors::no_key(tenant.as_str(), &"the tenant has none"))
     }
 
     /// The key that seals.
     pub(crate) fn sealing_key(&self) -> S3Result<&TenantKey> {
-        Ok(self.keys()?.sealing())
+        let sealing = self.keys()?.sealing(&self.principal.tenant, SystemTime::now());
+        sealing.map_err(|why| errors::unusable(self.principal.tenant.as_str(), &why))
+    }
+
+    /// Refuses to seal more under an envelope that was made before: its key must still be one that seals.
+    pub(crate) fn check_seals(&self, envelope: &Envelope) -> S3Result<()> {
+        let seals = self.keys()?.check_seals(&self.principal.tenant, envelope.key_id(), SystemTime::now());
+        seals.map_err(|why| errors::unusable(self.principal.tenant.as_str(), &why))
+    }
+
+    fn opening(&self, id: KeyId) -> S3Result<(&TenantKey, KeyState)> {
+        let tenant = &self.principal.tenant;
+        self.keys()?.opening(tenant, id).map_err(|why| errors::unusable(tenant.as_str(), &why))
     }
 
     /// Opens the envelope of an object under its name (F-2, F-3): an object without one is not served, nor one that a
@@ -198,10 +211,10 @@ impl<'a> Scope<'a> {
 
     /// Opens an envelope that is at hand.
     pub(crate) fn open_envelope(&self, name: &Name, envelope: Envelope) -> S3Result<Opened> {
-        let key_id = envelope.key_id();
-        let key = self.keys()?.opening(key_id).ok_or_else(|| {
-            errors::no_key(self.principal.tenant.as_str(), &format_args!("the object is sealed for key {key_id}"))
-        })?;
+        let (key, state) = self.opening(envelope.key_id())?;
+        if !state.is_active() {
+            self.gateway.keys.counts().opened(state);
+        }
         let secret = envelope
             .open(key, &self.binding(name)?)
             .map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;

@@ -41,6 +41,7 @@ pub(crate) async fn upload_part(
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
     let name = name.with_customer_key(customer_key!(input)?);
     let upload = gateway.uploads.open(&scope, &name, &input.upload_id).await?;
+    scope.check_seals(&upload.envelope)?;
     let verifier = match upload.checksum {
         Some(checksum) => checksum.for_part(verifier)?,
         None => verifier,

@@ -85,12 +85,14 @@ table! {
     KEYS_FAILURES = gauge("keys_consecutive_refresh_failures", "", "Refreshes that failed since the last good one");
     TENANTS_WITH_KEY = gauge("tenants_with_key", "", "Tenants that have a key of their own");
     TENANTS_WITHOUT_KEY = gauge("tenants_without_key", "", "Tenants that have no key: their requests fail");
+    TENANTS_OPEN_ONLY = gauge("tenants_not_sealing", "", "Tenants whose key is in a state that does not seal, by state: their uploads fail");
     TENANTS_LAST_GOOD = gauge("tenants_on_last_good_key", "", "Tenants whose key could not be refreshed");
     KEY_AGE = histogram("key_age", "seconds", "Time since the source last confirmed a tenant's key, over all tenants");
     KEYS_REFRESHES = counter("keys_refreshes", "", "Refreshes of all keys by source and result");
     KEYS_LOOKUPS = counter("keys_lookups", "", "Keys of single tenants that requests had to wait for, by result");
     KEYS_SURPRISES = counter("keys_changed_unannounced", "", "Seeds that changed without a new version");
     KEYS_REVOKED = counter("keys_revoked", "", "Tenants whose keys were taken away because the KMS no longer has them");
+    KEYS_OPENED_NOT_ACTIVE = counter("keys_opened_not_active", "", "Envelopes opened with keys that are not active, by state of the key");
     // what stands behind
     BACKEND_REQUESTS = counter("backend_requests", "", "Requests to the S3 store by operation and outcome: the class of the status code, or none without an answer");
     BACKEND_DURATION = histogram("backend_request_duration", "seconds", "From a request to the S3 store to the head of its answer");

@@ -6,6 +6,7 @@
 //! - [`isolation`]: what one tenant can do to another
 //! - [`reloading`]: a configuration that changes while requests are served
 //! - [`outages`]: a restart while the Coordinator and the KMS are out
+//! - [`states`]: keys that are not active
 //! - [`proofs`]: how gateway and Coordinator prove who they are, and what the one tells the other
 //! - [`under_load`]: clients that see no error while everything around changes
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
@@ -26,6 +27,7 @@ mod server;
 #[path = "../coordinator/service.rs"]
 #[allow(dead_code, reason = "the tests of the Coordinator use the rest")]
 mod service;
+mod states;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unused_imports, unused_macros, reason = "the tests through clients use the rest")]
 mod support;

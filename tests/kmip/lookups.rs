@@ -1,6 +1,6 @@
 //! What the KMS holds, and what the client makes of it.
 
-use sealgate::kmip::{Client, KmsError, LookupError};
+use sealgate::kmip::{Client, KmsError, Lifecycle, LookupError};
 use serde_json::json;
 
 use crate::server::{Server, TENANT, assert_is_seed, chain, kms_error, seed_text};
@@ -57,14 +57,40 @@ async fn a_destroyed_key_is_the_definite_answer() {
 
 #[tokio::test]
 async fn a_revoked_key_is_still_given_to_open_what_it_sealed() {
-    for reason in ["CESSATION_OF_OPERATION", "KEY_COMPROMISE"] {
+    let revoked = [
+        ("CESSATION_OF_OPERATION", Lifecycle::Deactivated, Lifecycle::NotActive),
+        ("KEY_COMPROMISE", Lifecycle::Compromised, Lifecycle::NotActive),
+    ];
+    for (reason, told, told_without_attributes) in revoked {
         let mut kms = Server::start();
         let uid = kms.register(TENANT, &seed_text(7));
-        kms.order(&json!({"op": "activate", "uid": uid}));
-        assert_is_seed(kms.client().lookup(TENANT).await, 7);
+        for client in [kms.client(), without_attributes(&kms)] {
+            assert_eq!(client.lookup(TENANT).await.unwrap().lifecycle, Lifecycle::Active);
+        }
         kms.order(&json!({"op": "revoke", "uid": uid, "reason": reason}));
-        assert_is_seed(kms.client().lookup(TENANT).await, 7);
+        for (client, after) in [(kms.client(), told), (without_attributes(&kms), told_without_attributes)] {
+            let found = client.lookup(TENANT).await;
+            assert_eq!(found.as_ref().unwrap().lifecycle, after);
+            assert_is_seed(found, 7);
+        }
     }
+}
+
+#[tokio::test]
+async fn a_key_is_pre_active_until_it_is_activated() {
+    let mut kms = Server::start();
+    let uid = kms.register_with(json!({"name": TENANT, "value": seed_text(7)}));
+    assert_eq!(kms.client().lookup(TENANT).await.unwrap().lifecycle, Lifecycle::PreActive);
+    assert_eq!(without_attributes(&kms).lookup(TENANT).await.unwrap().lifecycle, Lifecycle::NotActive);
+    kms.order(&json!({"op": "activate", "uid": uid}));
+    assert_eq!(kms.client().lookup(TENANT).await.unwrap().lifecycle, Lifecycle::Active);
+}
+
+/// A client that does not ask for attributes.
+fn without_attributes(kms: &Server) -> Client {
+    let mut config = kms.config();
+    config.verify_name = false;
+    Client::new(&config).unwrap()
 }
 
 #[tokio::test]

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use sealgate::kmip::{Client, Config, KmsError, LookupError, PrivateKeyPem, TIMEOUT_DEFAULT, TlsConfig};
-use sealgate::seal::Seed;
+use sealgate::kmip::{Client, Config, Found, KmsError, LookupError, PrivateKeyPem, TIMEOUT_DEFAULT, TlsConfig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -70,12 +69,14 @@ impl Server {
         self.process.wait().unwrap();
     }
 
-    /// Registers a Secret Data object; returns its identifier.
+    /// Registers and activates a Secret Data object; returns its identifier.
     pub(crate) fn register(&mut self, name: &str, value: &str) -> String {
-        self.register_with(json!({"name": name, "value": value}))
+        let uid = self.register_with(json!({"name": name, "value": value}));
+        self.order(&json!({"op": "activate", "uid": uid}));
+        uid
     }
 
-    /// Registers a Secret Data object with these fields of the order.
+    /// Registers a Secret Data object, which is pre-active, with these fields of the order.
     pub(crate) fn register_with(&mut self, mut order: Value) -> String {
         order["op"] = "register".into();
         self.order(&order)["uid"].as_str().unwrap().to_owned()
@@ -150,16 +151,16 @@ pub(crate) fn seed_text(byte: u8) -> String {
 
 /// The seed that [`seed_text`] is the text of.
 #[track_caller]
-pub(crate) fn assert_is_seed(found: Result<Seed, LookupError>, byte: u8) {
-    assert_eq!(found.unwrap().expose(), [byte; 48]);
+pub(crate) fn assert_is_seed(found: Result<Found, LookupError>, byte: u8) {
+    assert_eq!(found.unwrap().seed.expose(), [byte; 48]);
 }
 
 /// The error of a lookup that was not answered with "no such key".
 #[track_caller]
-pub(crate) fn kms_error(found: Result<Seed, LookupError>) -> KmsError {
+pub(crate) fn kms_error(found: Result<Found, LookupError>) -> KmsError {
     match found.unwrap_err() {
         LookupError::Kms(error) => error,
-        LookupError::NoSuchKey(absent) => panic!("{absent}"),
+        other => panic!("{other}"),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::edge::first_end;
 use crate::keys::coordinator::{self, CoordinatorSettings};
 use crate::keys::cycle::CycleReport;
 use crate::keys::first_start::{FILE_NAME, first_start};
+use crate::keys::ring::KeyRing;
 use crate::keys::settings::KeySettings;
 use crate::kmip;
 
@@ -41,6 +42,7 @@ pub(super) async fn examine(config: &mut Config, findings: &mut Findings) {
             if let Some(cycle) = live.keys.last_cycle() {
                 report(&cycle, live.keys.snapshot().len(), findings);
             }
+            states(&live.keys.snapshot(), findings);
             match live.access_keys.snapshot().len() {
                 0 => findings.warn("access keys", "there is none: every request is refused"),
                 count => findings.ok("access keys", format!("{count} in all")),
@@ -64,6 +66,19 @@ fn report(cycle: &CycleReport, tenants: usize, findings: &mut Findings) {
         findings.ok("keys", whose);
     } else {
         findings.fail("keys", format!("{} tenants have no key, {tenants} have", cycle.without));
+    }
+}
+
+/// Names the tenants whose uploads fail because of the state of their key.
+fn states(ring: &KeyRing, findings: &mut Findings) {
+    let mut not_sealing = ring.statuses().filter(|tenant| !tenant.state.is_active());
+    for tenant in not_sealing.by_ref().take(FAILING_NAMED_MAX) {
+        let (key, state) = (tenant.sealing, tenant.state);
+        findings.fail("keys", format!("tenant {}: key {key} is {state} and seals nothing", tenant.tenant));
+    }
+    match not_sealing.count() {
+        0 => {}
+        more => findings.fail("keys", format!("{more} more tenants have keys that seal nothing")),
     }
 }
 

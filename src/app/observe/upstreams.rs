@@ -10,6 +10,7 @@ use crate::edge::first_end;
 use crate::keys::calls::{Asked, COORDINATOR, Calls, KMS, Outcome};
 use crate::keys::counts::Counts;
 use crate::keys::remote::{RemoteKeys, RemoteSettings};
+use crate::keys::ring::{KeyRing, KeyState};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Counted, Labels, Spread, label};
 use crate::telemetry::table;
@@ -21,7 +22,7 @@ pub(super) fn of_keys(counts: &Counts, source: &str) -> Vec<Counted> {
         (&table::KEYS_REFRESHES, labels, count)
     };
     let cache = |result| [label("cache", "tenant_keys"), label("result", result)].concat();
-    vec![
+    let mut counted = vec![
         refreshes("ok", counts.cycles().saturating_sub(counts.aborted())),
         refreshes("failed", counts.aborted()),
         (&table::KEYS_LOOKUPS, label("result", "found"), counts.look_ups().saturating_sub(counts.look_ups_failed())),
@@ -30,7 +31,20 @@ pub(super) fn of_keys(counts: &Counts, source: &str) -> Vec<Counted> {
         (&table::CACHE_LOOKUPS, cache("miss"), counts.waited()),
         (&table::KEYS_SURPRISES, Labels::new(), counts.surprises()),
         (&table::KEYS_REVOKED, Labels::new(), counts.revoked()),
-    ]
+    ];
+    let opened = counts.opened_not_active();
+    counted
+        .extend(opened.map(|(state, count)| (&table::KEYS_OPENED_NOT_ACTIVE, label("state", state.as_str()), count)));
+    counted
+}
+
+/// How many tenants' primary keys do not seal, by state; also the states of none, so that an alert can end.
+pub(super) fn not_sealing(ring: &KeyRing) -> Vec<(Labels, f64)> {
+    let mut counts = KeyState::NOT_SEALING.map(|state| (state, 0));
+    for tenant in ring.statuses() {
+        counts.iter_mut().filter(|(state, _)| *state == tenant.state).for_each(|(_, count)| *count += 1);
+    }
+    counts.into_iter().map(|(state, count)| (label("state", state.as_str()), float(count))).collect()
 }
 
 /// Calls to the Coordinator and the KMS by result.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::{REMOTE, missing, refuse, seed, tenant_keys, update_period};
+use super::{REMOTE, missing, pre_active_opens, refuse, seed, tenant_keys, update_period};
 use crate::config::error::Problem;
 use crate::config::raw::{RawConfig, RawCoordinator, RawCrypto, RawKms};
 use crate::keys::coordinator::CoordinatorSettings;
 use crate::keys::cycle::CycleRules;
 use crate::keys::fragment::Fragments;
 use crate::keys::remote::RemoteSettings;
+use crate::keys::ring::usage::KeyUse;
 use crate::keys::settings::{KeySettings, RETIRED_KEYS_MAX};
 use crate::keys::snapshot::SnapshotSettings;
 use crate::kmip::{self, PrivateKeyPem, TIMEOUT_DEFAULT, TlsConfig};
@@ -36,12 +37,16 @@ pub(super) fn convert(
             false
         }
     };
+    let usage = KeyUse {
+        pre_active_opens: pre_active_opens(crypto, problems),
+        seal_age_max: seal_age_max(crypto, period, problems),
+    };
     let retired_keys_max = crypto.retired_keys_max.map_or(RETIRED_KEYS_MAX, |max| max as usize);
     let snapshot = snapshot(crypto, &raw.cluster.name, problems);
     let coordinator = coordinator(raw.coordinator.as_ref(), problems);
     Some(KeySettings::RemoteMultiKeys(Box::new(RemoteSettings {
         period: period?,
-        rules: CycleRules { retired_keys_max, revoke_missing },
+        rules: CycleRules { retired_keys_max, revoke_missing, usage },
         default_key,
         tenants: tenants.into_iter().collect(),
         fragments,
@@ -49,6 +54,16 @@ pub(super) fn convert(
         snapshot,
         kms: kms?,
     })))
+}
+
+/// How long unconfirmed keys seal, in seconds. Keys are confirmed once a period: less than two would stop sealing for a
+/// single late answer.
+fn seal_age_max(crypto: &RawCrypto, period: Option<Duration>, problems: &mut Vec<Problem>) -> Option<u32> {
+    let age_max = crypto.seal_max_age?.get();
+    if period.is_some_and(|period| age_max < period.saturating_mul(2)) {
+        problems.push(value("crypto.seal_max_age", "must be at least twice crypto.update_period"));
+    }
+    Some(u32::try_from(age_max.as_secs()).unwrap_or(u32::MAX))
 }
 
 /// Where keys are kept over a restart. The key is one of its own: whoever has it and the file has the keys.

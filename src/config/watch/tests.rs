@@ -76,7 +76,7 @@ fn has_seed(loaded: &Loaded, seed: &str) -> bool {
     let key = |settings: &KeySettings| {
         let ring = settings.first_ring(None, std::time::UNIX_EPOCH).ring;
         let tenant = crate::tenant::TenantId::default_tenant();
-        ring.tenant(&tenant).unwrap().sealing().key_id()
+        ring.tenant(&tenant).unwrap().primary().key_id()
     };
     let mounts = Mounts::new(&single(seed));
     key(&loaded.config.keys) == key(&mounts.load().config.keys)

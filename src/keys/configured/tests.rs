@@ -5,6 +5,8 @@ use crate::keys::Keys;
 use crate::keys::cycle::CycleRules;
 use crate::keys::fragment::Fragments;
 use crate::keys::refresh::{Refresher, SystemClock};
+use crate::keys::ring::KeyState;
+use crate::keys::ring::usage::KeyUse;
 use crate::keys::seeds::VersionedSeed;
 use crate::keys::settings::LocalKeys;
 use crate::keys::testing::{Log, key_id, seed, tenant};
@@ -21,18 +23,23 @@ fn local(tenants: Vec<(&str, KeySet)>, default_key: Option<&str>) -> KeySettings
         default_key: default_key.map(tenant),
         retired_keys_max: 4,
         fragments: Fragments::default(),
+        usage: KeyUse::default(),
     })
 }
 
 fn with_fragment(number: u8) -> KeySet {
-    KeySet::new(Some("cf-1".into()), vec![VersionedSeed { version: 1, seed: seed(number), primary: true }]).unwrap()
+    KeySet::new(
+        Some("cf-1".into()),
+        vec![VersionedSeed { version: 1, seed: seed(number), primary: true, state: KeyState::Active }],
+    )
+    .unwrap()
 }
 
 /// Keys of these settings after one cycle, and what makes the next.
 async fn started(settings: KeySettings) -> (Arc<ConfiguredKeys>, Arc<Keys>, Refresher) {
     let source = Arc::new(ConfiguredKeys::new(settings, None).unwrap());
     let keys = Arc::new(Keys::of(Arc::clone(&source) as _, Arc::new(SystemClock)));
-    let rules = CycleRules { retired_keys_max: 4, revoke_missing: false };
+    let rules = CycleRules { retired_keys_max: 4, revoke_missing: false, ..CycleRules::default() };
     let refresher = Refresher::new(Arc::clone(&keys), Arc::new(SystemClock), rules, Duration::from_secs(1));
     refresher.cycle().await;
     (source, keys, refresher)
@@ -59,7 +66,7 @@ async fn the_seed_of_the_first_start_serves_everyone() {
     assert_eq!(ConfiguredKeys::new(KeySettings::Generated, None).unwrap_err(), NothingGenerated);
     let source = ConfiguredKeys::new(KeySettings::Generated, Some(&generated)).unwrap();
     let keys = Arc::new(Keys::of(Arc::new(source), Arc::new(SystemClock)));
-    let rules = CycleRules { retired_keys_max: 4, revoke_missing: false };
+    let rules = CycleRules { retired_keys_max: 4, revoke_missing: false, ..CycleRules::default() };
     Refresher::new(Arc::clone(&keys), Arc::new(SystemClock), rules, Duration::from_secs(1)).cycle().await;
     assert_eq!(ids(&keys, "anyone").await, [crate::seal::TenantKey::from_seed(&generated.seed).key_id()]);
 }

@@ -22,7 +22,7 @@ struct Shared(Arc<Fake>);
 
 #[async_trait::async_trait]
 impl Kms for Shared {
-    async fn lookup(&self, tenant: &str) -> Result<Seed, LookupError> {
+    async fn lookup(&self, tenant: &str) -> Result<Found, LookupError> {
         self.0.asked.lock().unwrap().push(tenant.to_owned());
         let under_way = self.0.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most_under_way.fetch_max(under_way, Ordering::SeqCst);
@@ -35,7 +35,7 @@ impl Kms for Shared {
                 Err(KmsError::Write(TransportError::Io { peer: "kms".to_owned(), source }).into())
             }
             _ if tenant.starts_with("mixed") => Err(KmsError::Mismatch { what: "name" }.into()),
-            _ => Ok(seed(7)),
+            _ => Ok(Found { seed: seed(7), lifecycle: Lifecycle::Active }),
         }
     }
 
@@ -56,7 +56,7 @@ fn private(id: &str) -> PrivateTenant {
 async fn refreshed(keys: &KmsKeys, last: KeyRing, names: &[&str]) -> (Arc<KeyRing>, CycleReport) {
     let tenants: Vec<PrivateTenant> = names.iter().map(|name| private(name)).collect();
     let last = Arc::new(last);
-    let rules = CycleRules { retired_keys_max: 8, revoke_missing: false };
+    let rules = CycleRules { retired_keys_max: 8, revoke_missing: false, ..CycleRules::default() };
     let mut cycle = Cycle::new(Arc::clone(&last), "test", rules, 1000);
     keys.refresh(&mut cycle, &tenants, &Fragments::default()).await;
     cycle.finish(last).await
@@ -68,7 +68,7 @@ async fn a_cycle_gives_each_tenant_its_keys_or_says_why_not() {
     let (fake, keys) = kms();
     let (ring, report) = refreshed(&keys, KeyRing::empty(), &["a", "absent", "b", "silent"]).await;
     assert_eq!((report.fresh, report.without), (2, 2));
-    assert_eq!(ring.tenant(&tenant("b")).unwrap().sealing().key_id(), key_id(7));
+    assert_eq!(ring.tenant(&tenant("b")).unwrap().primary().key_id(), key_id(7));
     assert!(ring.tenant(&tenant("absent")).is_none() && ring.tenant(&tenant("silent")).is_none());
     assert_eq!(log.count("failed to get key for tenant absent error=key not found for private tenantID absent"), 1);
     let silent = "cannot get keys from the kms: error writing kms request: the connection to kms failed";
@@ -84,7 +84,7 @@ async fn a_tenant_keeps_its_last_good_keys_while_the_kms_does_not_answer() {
     let last = KeyRing::empty().with_tenant(&tenant(name), known, SourceKind::Kms, 1);
     let (ring, report) = refreshed(&keys, last, &[name]).await;
     assert_eq!(report.last_good, 1);
-    assert_eq!(ring.tenant(&tenant(name)).unwrap().sealing().key_id(), key_id(3));
+    assert_eq!(ring.tenant(&tenant(name)).unwrap().primary().key_id(), key_id(3));
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn one_lookup_tells_no_such_key_from_no_answer() {
     let (_, keys) = kms();
     let fragments = Fragments::default();
     let (found, source) = keys.look_up(&private("a"), &fragments).await.unwrap();
-    assert_eq!((found.sealing().key_id(), source), (key_id(7), SourceKind::Kms));
+    assert_eq!((found.primary().key_id(), source), (key_id(7), SourceKind::Kms));
     assert!(keys.look_up(&private("absent"), &fragments).await.unwrap_err().is_definite());
     assert!(!keys.look_up(&private("silent"), &fragments).await.unwrap_err().is_definite());
 }

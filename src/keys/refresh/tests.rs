@@ -15,7 +15,7 @@ fn setup_with(says: &[(&str, Says)], revoke_missing: bool) -> Setup {
     let source = Arc::new(Scripted::new(says));
     let (clock, sleeps) = HandClock::new();
     let keys = Arc::new(Keys::of(Arc::clone(&source) as _, Arc::clone(&clock) as _));
-    let rules = CycleRules { retired_keys_max: 4, revoke_missing };
+    let rules = CycleRules { retired_keys_max: 4, revoke_missing, ..CycleRules::default() };
     let period = Duration::from_secs(100);
     let refresher = Arc::new(Refresher::new(Arc::clone(&keys), Arc::clone(&clock) as _, rules, period));
     Setup { source, keys, refresher, clock, sleeps }
@@ -27,7 +27,7 @@ fn setup(says: &[(&str, Says)]) -> Setup {
 
 impl Setup {
     fn sealing(&self, id: &str) -> Option<KeyId> {
-        self.keys.snapshot().tenant(&tenant(id)).map(|keys| keys.sealing().key_id())
+        self.keys.snapshot().tenant(&tenant(id)).map(|keys| keys.primary().key_id())
     }
 }
 
@@ -98,7 +98,7 @@ async fn a_seed_that_changed_unannounced_is_warned_of_with_both_key_ids() {
     let line = log.lines().into_iter().find(|line| line.contains("the seed changed")).unwrap();
     assert!(line.contains(&key_id(1).to_string()) && line.contains(&key_id(2).to_string()), "{line}");
     let ring = setup.keys.snapshot();
-    assert!(ring.tenant(&tenant("a")).unwrap().opening(key_id(1)).is_some());
+    assert!(ring.tenant(&tenant("a")).unwrap().find(key_id(1)).is_some());
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn an_unchanged_key_is_not_derived_again() {
     setup.refresher.cycle().await;
     let after = setup.keys.snapshot();
     let key = |ring: &crate::keys::ring::KeyRing| -> *const crate::seal::TenantKey {
-        ring.tenant(&tenant("a")).unwrap().sealing()
+        ring.tenant(&tenant("a")).unwrap().primary()
     };
     assert!(!Arc::ptr_eq(&before, &after));
     assert_eq!(key(&before), key(&after));
@@ -135,7 +135,7 @@ async fn a_request_keeps_its_snapshot_over_a_refresh() {
     let snapshot = setup.keys.snapshot();
     setup.source.say("a", Says::Seed(2));
     setup.refresher.cycle().await;
-    assert_eq!(snapshot.tenant(&tenant("a")).unwrap().sealing().key_id(), key_id(1));
+    assert_eq!(snapshot.tenant(&tenant("a")).unwrap().primary().key_id(), key_id(1));
     assert_eq!(setup.sealing("a"), Some(key_id(2)));
 }
 

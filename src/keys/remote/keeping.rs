@@ -3,11 +3,14 @@
 //! After a restart the list is read anew as soon as the Coordinator can be asked; until then what was kept is in force.
 //! How far the Coordinator was followed is kept too, so that it cannot go back over a restart either.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Known, RemoteKeys};
 use crate::keys::cycle::causes;
+use crate::keys::remote::Noted;
 use crate::keys::ring::KeyRing;
+use crate::keys::ring::build::RingBuilder;
 use crate::keys::settings::unix_seconds;
 use crate::keys::snapshot::{self, Kept};
 
@@ -15,7 +18,7 @@ use crate::keys::snapshot::{self, Kept};
 #[derive(Default)]
 pub(super) struct Keeping {
     /// not again before this moment
-    not_before: Option<SystemTime>,
+    pub(super) not_before: Option<SystemTime>,
     has_failed: bool,
 }
 
@@ -39,6 +42,7 @@ impl RemoteKeys {
             }
         };
         let Kept { position, told_at, ring, access_keys, noted } = kept;
+        let ring = without_unbound(ring, &noted);
         let age_seconds = u64::from(unix_seconds(now)).saturating_sub(told_at);
         tracing::info!(%file, tenants = ring.len(), age_seconds, "serving with the key snapshot until keys are told anew");
         self.access_keys.tell(access_keys);
@@ -84,6 +88,17 @@ impl RemoteKeys {
         let access_keys = self.access_keys.told().as_ref().clone();
         Some(Kept { position, told_at, ring: ring.clone(), access_keys, noted })
     }
+}
+
+/// Without the keys that lack a customer fragment which was bound to their tenant before they could be told anew.
+fn without_unbound(ring: KeyRing, noted: &Noted) -> KeyRing {
+    let private = noted.private.iter().filter_map(|(tenant, fragment)| Some((tenant, fragment.as_ref()?)));
+    let ring = Arc::new(ring);
+    let mut builder = RingBuilder::new(Arc::clone(&ring), usize::MAX);
+    builder.incomplete();
+    builder.keep_age();
+    private.chain(&noted.fragmented).for_each(|(tenant, fragment)| builder.bound(tenant, fragment));
+    builder.finish(&ring).ring
 }
 
 const PAUSE_PER_WRITE: u32 = 20;

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{RemoteSettings, failed};
-use crate::coordinator_api::{Tenant, TenantAccessKey, TenantStatus, WireSecret};
+use crate::coordinator_api::{KeyState, KeyVersion, Tenant, TenantAccessKey, TenantStatus, WireSecret};
 use crate::keys::access::{AccessKey, ToldAccessKeys, ToldList};
 use crate::keys::coordinator::{Page, Unread};
 use crate::keys::cycle::Cycle;
@@ -147,10 +147,12 @@ pub(super) fn read(cycle: &mut Cycle, settings: &RemoteSettings, mut tenant: Ten
     let access_keys = access_keys.into_iter().filter_map(|key| access_key(&id, &prefix, key, is_active)).collect();
     if tenant.zero_knowledge {
         cycle.private(&id);
+        cycle.bound(&id, tenant.fragment_id.as_deref());
         let private = Some(PrivateTenant { id: id.clone(), fragment_id: tenant.fragment_id });
         return Some(Read { id, prefix, is_deleted: false, private, fragment: None, access_keys });
     }
     let fragment = tenant.fragment_id.clone();
+    cycle.bound(&id, fragment.as_deref());
     match wire_keys(tenant) {
         Ok(seeds) => cycle.found(&id, &seeds, &settings.fragments, SourceKind::Coordinator),
         Err(reason) => refuse(cycle, id.as_str(), reason.into()),
@@ -184,10 +186,11 @@ pub(super) fn wire_keys(tenant: Tenant) -> Result<KeySet, String> {
     };
     let mut versions = Vec::with_capacity(tenant.keys.len().max(1));
     if let Some(text) = tenant.key_seed {
-        versions.push(VersionedSeed { version: 1, seed: seed(Some(text))?, primary: true });
+        versions.push(VersionedSeed { version: 1, seed: seed(Some(text))?, primary: true, state: KeyState::Active });
     }
     for key in tenant.keys {
-        versions.push(VersionedSeed { version: key.version, seed: seed(key.seed)?, primary: key.primary });
+        let KeyVersion { version, seed: text, primary, state, .. } = key;
+        versions.push(VersionedSeed { version, seed: seed(text)?, primary, state });
     }
     KeySet::new(tenant.fragment_id, versions).map_err(|error| error.to_string())
 }

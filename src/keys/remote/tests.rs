@@ -14,12 +14,14 @@ use crate::keys::refresh::SystemClock;
 use crate::keys::ring::TenantStatus;
 use crate::keys::seeds::KeySet;
 use crate::keys::testing::{HandClock, Log, key_id, seed, tenant};
-use crate::kmip::{KmsError, LookupError, NoSuchKey, PrivateKeyPem, TlsConfig};
-use crate::seal::{KeyId, Seed};
+use crate::kmip::error::Refusal;
+use crate::kmip::{Found, KmsError, Lifecycle, LookupError, NoSuchKey, Operation, PrivateKeyPem, TlsConfig};
+use crate::seal::{KeyId, TenantKey};
 
 mod beating;
 mod fragments;
 mod restarts;
+mod states;
 mod waits;
 
 #[path = "../../../tests/support/coordinator.rs"]
@@ -33,20 +35,35 @@ struct ScriptedKms {
     seeds: Arc<Mutex<BTreeMap<String, u8>>>,
     asked: Arc<Mutex<Vec<String>>>,
     is_down: Arc<Mutex<bool>>,
+    /// tenants whose key is not active
+    states: Arc<Mutex<BTreeMap<String, Lifecycle>>>,
+    /// whether keys that are not active are not given out
+    withholds: Arc<Mutex<bool>>,
 }
 
 #[async_trait::async_trait]
 impl Kms for ScriptedKms {
-    async fn lookup(&self, tenant: &str) -> Result<Seed, LookupError> {
+    async fn lookup(&self, tenant: &str) -> Result<Found, LookupError> {
         self.asked.lock().unwrap().push(tenant.to_owned());
         if *self.is_down.lock().unwrap() {
             return Err(KmsError::Mismatch { what: "name" }.into());
         }
         let number = self.seeds.lock().unwrap().get(tenant).copied();
-        number.map(seed).ok_or_else(|| NoSuchKey { tenant: tenant.to_owned() }.into())
+        let lifecycle = self.states.lock().unwrap().get(tenant).copied().unwrap_or(Lifecycle::Active);
+        if lifecycle != Lifecycle::Active && *self.withholds.lock().unwrap() {
+            return Err(withheld(lifecycle));
+        }
+        let found = number.map(|number| Found { seed: seed(number), lifecycle });
+        found.ok_or_else(|| NoSuchKey { tenant: tenant.to_owned() }.into())
     }
 
     async fn rest(&self) {}
+}
+
+/// What a KMS says that does not give out a key in this state.
+fn withheld(lifecycle: Lifecycle) -> LookupError {
+    let refusal = Refusal::new(Operation::Get, 1, Some(0x43), "");
+    LookupError::Withheld { lifecycle, refusal }
 }
 
 struct Setup {
@@ -64,7 +81,7 @@ struct Setup {
 fn settings(coordinator: &ScriptedCoordinator) -> RemoteSettings {
     RemoteSettings {
         period: Duration::from_hours(1),
-        rules: CycleRules { retired_keys_max: 4, revoke_missing: false },
+        rules: CycleRules { retired_keys_max: 4, revoke_missing: false, ..CycleRules::default() },
         default_key: None,
         tenants: HashMap::new(),
         fragments: Fragments::default(),
@@ -143,7 +160,7 @@ fn private(id: &str) -> Value {
 
 impl Setup {
     fn sealing(&self, id: &str) -> Option<KeyId> {
-        self.keys.snapshot().tenant(&tenant(id)).map(|keys| keys.sealing().key_id())
+        self.keys.snapshot().tenant(&tenant(id)).map(|keys| keys.primary().key_id())
     }
 
     fn status(&self, id: &str) -> TenantStatus {
@@ -356,7 +373,7 @@ async fn a_tenant_nobody_told_of_is_asked_for_by_its_id() {
     setup.coordinator.tell(private("p"));
     for (id, number) in [("a", 1), ("p", 5)] {
         let ring = setup.keys.serving(&tenant(id)).await.unwrap();
-        assert_eq!(ring.tenant(&tenant(id)).unwrap().sealing().key_id(), key_id(number));
+        assert_eq!(ring.tenant(&tenant(id)).unwrap().primary().key_id(), key_id(number));
     }
     let error = setup.keys.serving(&tenant("x")).await.unwrap_err();
     assert_eq!(error.to_string(), "key not found for tenantID x");

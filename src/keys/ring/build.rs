@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::index::Slots;
-use super::{KeyRing, LATE_MAX, Late, SourceKind, TenantKeys};
+use super::usage::KeyUse;
+use super::{KeyRing, KeyState, LATE_MAX, Late, SourceKind, TenantKeys};
 use crate::seal::{KeyId, TenantKey};
 use crate::tenant::TenantId;
 
@@ -22,6 +23,8 @@ pub struct RingBuilder {
     fallback: Fallback,
     surprises: Vec<Surprise>,
     surprises_count: u64,
+    restated: Vec<Restated>,
+    usage: Option<KeyUse>,
     began_at: Option<u32>,
     is_confirmed: bool,
     is_whole: bool,
@@ -46,6 +49,17 @@ pub struct Surprise {
     pub now: KeyId,
 }
 
+/// A source says another thing of a key than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restated {
+    /// the tenant
+    pub tenant: TenantId,
+    /// the key
+    pub key: KeyId,
+    /// what is said of it now
+    pub state: KeyState,
+}
+
 /// A new ring, and what is to be told of it.
 #[derive(Debug)]
 pub struct Built {
@@ -55,6 +69,8 @@ pub struct Built {
     pub surprises: Vec<Surprise>,
     /// how many did
     pub surprises_count: u64,
+    /// the first few keys of which another state is told
+    pub restated: Vec<Restated>,
 }
 
 impl RingBuilder {
@@ -70,6 +86,8 @@ impl RingBuilder {
             fallback: Fallback::Nobody,
             surprises: Vec::new(),
             surprises_count: 0,
+            restated: Vec::new(),
+            usage: None,
             began_at: None,
             is_confirmed: false,
             is_whole: false,
@@ -81,6 +99,12 @@ impl RingBuilder {
     #[must_use]
     pub fn begun_at(self, now: u32) -> Self {
         Self { began_at: Some(now), now, ..self }
+    }
+
+    /// The keys of the new ring are used by these rules; without this by those of the ring in force.
+    #[must_use]
+    pub fn used_by(self, usage: KeyUse) -> Self {
+        Self { usage: Some(usage), ..self }
     }
 
     /// What counts as fresh is not decided anew.
@@ -116,7 +140,37 @@ impl RingBuilder {
             Some(before) => self.joined(Some(tenant), &before, &keys),
             None => keys,
         };
+        self.note_states(tenant, &keys);
         self.slots.push(tenant, keys, source, now);
+    }
+
+    /// A source gives no key, but says this of the one that the tenant has. The tenant keeps its keys, as fresh as they
+    /// were.
+    pub fn restate(&mut self, tenant: &TenantId, state: KeyState) {
+        let Some((keys, source, fresh_at)) =
+            self.last.own(tenant).map(|found| (found.keys.clone(), found.source, found.fresh_at))
+        else {
+            return;
+        };
+        let primary = keys.primary().key_id();
+        let others: Vec<_> = keys.states().filter(|(id, _)| *id != primary).collect();
+        let keys = keys.with_states(others.into_iter().chain([(primary, state)]));
+        self.note_states(tenant, &keys);
+        self.slots.push(tenant, keys, source, fresh_at);
+    }
+
+    /// The tenant's keys need this customer fragment. Those of the last ring without it, or with another one, are taken
+    /// away: what is sealed with them could be opened without the customer.
+    pub fn bound(&mut self, tenant: &TenantId, fragment: &str) {
+        if self.last_good(tenant).is_some_and(|keys| keys.fragment() != Some(fragment)) {
+            self.forget(tenant);
+        }
+    }
+
+    /// Whether the tenant keeps what it had if nothing else is told of it.
+    #[must_use]
+    pub fn keeps(&self, tenant: &TenantId) -> bool {
+        self.last_good(tenant).is_some() && !self.forgotten.contains(tenant)
     }
 
     /// Every tenant without keys of its own has these.
@@ -168,35 +222,48 @@ impl RingBuilder {
         } else {
             rebuilt(live, fresh, &forgotten)
         };
-        let fallback = match self.fallback {
-            Fallback::Nobody => None,
-            Fallback::Tenant(tenant) => ring.own(&tenant).map(|found| found.keys.clone()),
-            Fallback::Keys(keys) => Some(keys),
+        let (fallback, fallback_of) = match self.fallback {
+            Fallback::Nobody => (None, None),
+            Fallback::Tenant(tenant) => (ring.own(&tenant).map(|found| found.keys.clone()), Some(tenant)),
+            Fallback::Keys(keys) => (Some(keys), None),
         };
+        let usage = self.usage.unwrap_or(live.usage);
         let withheld =
             if self.withheld == *live.withheld { Arc::clone(&live.withheld) } else { Arc::new(self.withheld) };
         let refreshed_at = self.began_at.unwrap_or(live.refreshed_at);
         let confirmed_at = if self.is_confirmed { self.now } else { live.confirmed_at };
-        let ring = KeyRing { fallback, withheld, refreshed_at, confirmed_at, ..ring };
-        Built { ring, surprises: self.surprises, surprises_count: self.surprises_count }
+        let ring = KeyRing { fallback, fallback_of, usage, withheld, refreshed_at, confirmed_at, ..ring };
+        Built { ring, surprises: self.surprises, surprises_count: self.surprises_count, restated: self.restated }
+    }
+
+    /// Notes the keys of which another thing is said than in the last ring, where a key that was not there was active.
+    fn note_states(&mut self, tenant: &TenantId, keys: &TenantKeys) {
+        let before = self.last_good(tenant);
+        let state_before = |key: KeyId| before.map_or(KeyState::Active, |before| before.state(key));
+        let changed = keys.key_ids().map(|key| (key, keys.state(key))).filter(|(key, now)| state_before(*key) != *now);
+        let room = RESTATED_MAX.saturating_sub(self.restated.len());
+        let changed: Vec<_> = changed.take(room).collect();
+        self.restated.extend(changed.into_iter().map(|(key, state)| Restated { tenant: tenant.clone(), key, state }));
     }
 
     /// The new keys with what the tenant had before behind them.
     fn joined(&mut self, tenant: Option<&TenantId>, before: &TenantKeys, now: &TenantKeys) -> TenantKeys {
-        if before.key_ids().eq(now.key_ids()) {
+        if before.key_ids().eq(now.key_ids()) && now.key_ids().all(|id| before.state(id) == now.state(id)) {
             return before.clone();
         }
-        if now.opening(before.sealing().key_id()).is_none() {
+        if now.find(before.primary().key_id()).is_none() {
             self.surprises_count += 1;
             if self.surprises.len() < SURPRISES_MAX {
-                let (before, now) = (before.sealing().key_id(), now.sealing().key_id());
+                let (before, now) = (before.primary().key_id(), now.primary().key_id());
                 self.surprises.push(Surprise { tenant: tenant.cloned(), before, now });
             }
         }
-        let dropped = before.all().filter(|key| now.opening(key.key_id()).is_none());
+        let dropped = before.all().filter(|key| now.find(key.key_id()).is_none());
         let kept: Vec<Arc<TenantKey>> = dropped.take(self.retired_keys_max).map(Arc::clone).collect();
         let named: Vec<Arc<TenantKey>> = now.all().skip(1).map(Arc::clone).collect();
-        TenantKeys::new(Arc::clone(&now.sealing), named.into_iter().chain(kept)).with_fragment(now.fragment())
+        let states: Vec<_> = now.states().chain(before.states().filter(|(id, _)| now.find(*id).is_none())).collect();
+        let keys = TenantKeys::new(Arc::clone(&now.primary), named.into_iter().chain(kept));
+        keys.with_fragment(now.fragment()).with_states(states)
     }
 }
 
@@ -233,5 +300,7 @@ fn rebuilt(live: &KeyRing, fresh: Slots, forgotten: &HashSet<TenantId>) -> KeyRi
     KeyRing { base: Arc::new(base), late, tenants, ..live.clone() }
 }
 
+/// So many changed states are named.
+const RESTATED_MAX: usize = 10;
 /// So many changed seeds are named; the rest is counted.
 const SURPRISES_MAX: usize = 10;

@@ -35,7 +35,7 @@ fn empty() -> Arc<KeyRing> {
 }
 
 fn sealing(ring: &KeyRing, tenant: &str) -> Option<KeyId> {
-    ring.tenant(&id(tenant)).map(|keys| keys.sealing().key_id())
+    ring.tenant(&id(tenant)).map(|keys| keys.primary().key_id())
 }
 
 const UUID: &str = "67f1adf3-08e5-4eea-94e3-e611f263c87b";
@@ -66,12 +66,12 @@ fn in_a_ring_of_one_key_every_tenant_has_it() {
 #[test]
 fn every_key_opens_and_only_one_seals() {
     let keys = TenantKeys::new(key(1), [key(2), key(1), key(2), key(3)]);
-    assert_eq!(keys.sealing().key_id(), key(1).key_id());
+    assert_eq!(keys.primary().key_id(), key(1).key_id());
     assert_eq!(keys.key_ids().count(), 3);
     for number in 1..=3 {
-        assert_eq!(keys.opening(key(number).key_id()).unwrap().key_id(), key(number).key_id());
+        assert_eq!(keys.find(key(number).key_id()).unwrap().key_id(), key(number).key_id());
     }
-    assert!(keys.opening(key(4).key_id()).is_none());
+    assert!(keys.find(key(4).key_id()).is_none());
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn a_tenant_that_no_source_mentions_keeps_its_last_good_keys() {
 fn a_changed_seed_seals_anew_while_the_old_key_still_opens() {
     let (next, surprises) = refreshed(&ring(&[("a", 1)]), &[("a", 2)]);
     let keys = next.tenant(&id("a")).unwrap();
-    assert_eq!(keys.sealing().key_id(), key(2).key_id());
-    assert!(keys.opening(key(1).key_id()).is_some());
+    assert_eq!(keys.primary().key_id(), key(2).key_id());
+    assert!(keys.find(key(1).key_id()).is_some());
     assert_eq!(surprises, [Surprise { tenant: Some(id("a")), before: key(1).key_id(), now: key(2).key_id() }]);
 }
 
@@ -168,8 +168,8 @@ fn the_one_key_of_all_keeps_opening_after_its_seed_changed() {
     builder.found_for_all(keys(2));
     let built = builder.finish(&last);
     let keys = built.ring.tenant(&id("anyone")).unwrap();
-    assert_eq!(keys.sealing().key_id(), key(2).key_id());
-    assert!(keys.opening(key(1).key_id()).is_some());
+    assert_eq!(keys.primary().key_id(), key(2).key_id());
+    assert!(keys.find(key(1).key_id()).is_some());
     assert_eq!(built.surprises[0].tenant, None);
 }
 

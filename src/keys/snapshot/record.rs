@@ -16,7 +16,7 @@ use crate::keys::access::{AccessKey, ToldList};
 use crate::keys::fragment::Fragments;
 use crate::keys::remote::{Noted, Position, wire_access_key};
 use crate::keys::ring::build::RingBuilder;
-use crate::keys::ring::{KeyRing, SourceKind, TenantKeys};
+use crate::keys::ring::{KeyRing, KeyState, SourceKind, TenantKeys};
 use crate::seal::TenantKey;
 use crate::tenant::{BucketPrefix, TenantId};
 
@@ -34,6 +34,9 @@ enum Record {
         fresh_at: u32,
         fragment: Option<Mark>,
         keys: Vec<WireSecret>,
+        /// of each key in turn; none if all are active
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        states: Vec<KeyState>,
     },
     Access {
         tenant: String,
@@ -115,7 +118,10 @@ fn keys_of(tenant: &TenantId, keys: &TenantKeys, fresh_at: u32, fragments: &Frag
         Some(id) => Some(Mark { id: id.to_owned(), fingerprint: fragments.find(id)?.fingerprint() }),
     };
     let text = |key: &Arc<TenantKey>| WireSecret::new(STANDARD.encode(key.expose()));
-    Some(Record::Keys { tenant: tenant.as_str().to_owned(), fresh_at, fragment, keys: keys.all().map(text).collect() })
+    let states =
+        if keys.states().next().is_none() { Vec::new() } else { keys.key_ids().map(|id| keys.state(id)).collect() };
+    let (tenant, texts) = (tenant.as_str().to_owned(), keys.all().map(text).collect());
+    Some(Record::Keys { tenant, fresh_at, fragment, keys: texts, states })
 }
 
 fn on_the_wire(key: &AccessKey) -> TenantAccessKey {
@@ -181,9 +187,9 @@ impl<'a> Reading<'a> {
     fn take(&mut self, record: Record) -> Option<()> {
         match record {
             Record::Head { .. } => return None,
-            Record::Keys { tenant, fresh_at, fragment, keys } => {
+            Record::Keys { tenant, fresh_at, fragment, keys, states } => {
                 let tenant = TenantId::new(&tenant).ok()?;
-                let keys = restored(&keys)?.with_fragment(fragment.as_ref().map(|mark| mark.id.as_str()));
+                let keys = restored(&keys, &states)?.with_fragment(fragment.as_ref().map(|mark| mark.id.as_str()));
                 if fragment.is_none_or(|mark| self.has(&mark)) {
                     self.ring.found(&tenant, keys, SourceKind::Snapshot, fresh_at);
                 } else {
@@ -226,13 +232,19 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn restored(keys: &[WireSecret]) -> Option<TenantKeys> {
-    let mut keys = keys.iter().map(|text| {
+/// None if a key is none, or not each has its state.
+fn restored(keys: &[WireSecret], states: &[KeyState]) -> Option<TenantKeys> {
+    if !states.is_empty() && states.len() != keys.len() {
+        return None;
+    }
+    let keys = keys.iter().map(|text| {
         let bytes = Zeroizing::new(STANDARD.decode(text.expose()).ok()?);
         Some(Arc::new(TenantKey::from_kept(bytes.as_slice().try_into().ok()?)))
     });
-    let sealing = keys.next()??;
-    Some(TenantKeys::new(sealing, keys.collect::<Option<Vec<_>>>()?))
+    let keys = keys.collect::<Option<Vec<_>>>()?;
+    let states: Vec<_> = keys.iter().map(|key: &Arc<TenantKey>| key.key_id()).zip(states.iter().copied()).collect();
+    let mut keys = keys.into_iter();
+    Some(TenantKeys::new(keys.next()?, keys).with_states(states))
 }
 
 const VERSION: u32 = 1;

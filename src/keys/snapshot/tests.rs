@@ -9,7 +9,7 @@ use crate::keys::access::{AccessKey, ToldList};
 use crate::keys::cycle::causes;
 use crate::keys::fragment::Fragment;
 use crate::keys::ring::build::RingBuilder;
-use crate::keys::ring::{SourceKind, TenantKeys};
+use crate::keys::ring::{KeyState, SourceKind, TenantKeys};
 use crate::keys::secret::SecretText;
 use crate::keys::testing::{seed, tenant};
 use crate::tenant::BucketPrefix;
@@ -249,4 +249,24 @@ fn records_that_make_no_sense_are_refused_by_number() {
     }
     assert!(refusal(&["{\"withheld\":{\"tenant\":\"a\"}}"]).is_some());
     assert!(refusal(&[]).is_some());
+}
+
+#[test]
+fn the_states_of_keys_survive_and_a_state_too_few_is_not_understood() {
+    let kit = kit();
+    let mut ring = RingBuilder::new(Arc::new(KeyRing::empty()), 8);
+    let stated = TenantKeys::new(key(2), [key(1)]).with_states([(key(2).key_id(), KeyState::Compromised)]);
+    ring.found(&tenant("stated"), stated, SourceKind::Kms, 10);
+    let kept = Kept { ring: ring.finish(&KeyRing::empty()).ring, ..kit.kept() };
+    write(&kit.settings, COORDINATOR, &kept, &kit.fragments()).unwrap();
+    let read = read(&kit.settings, COORDINATOR, &kit.fragments(), at(TOLD_AT)).unwrap().unwrap();
+    let keys = read.ring.tenant(&tenant("stated")).unwrap();
+    let states = [1, 2].map(|number| keys.state(key(number).key_id()));
+    assert_eq!(states, [KeyState::Active, KeyState::Compromised]);
+    let fragments = kit.fragments();
+    let mut reading = Reading::new(&fragments, at(TOLD_AT), Duration::from_hours(1));
+    let head = format!(r#"{{"head":{{"version":1,"epoch":"e","revision":1,"told_at":{TOLD_AT}}}}}"#);
+    reading.line(head.as_bytes()).unwrap();
+    let keys = r#"{"keys":{"tenant":"a","fresh_at":1,"fragment":null,"keys":[],"states":["active"]}}"#;
+    assert!(reading.line(keys.as_bytes()).is_err());
 }

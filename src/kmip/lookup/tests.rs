@@ -3,8 +3,9 @@ use proptest::{prelude::*, sample::Index};
 
 use super::*;
 use crate::kmip::{
+    fields::{ATTRIBUTE, ATTRIBUTE_NAME, ATTRIBUTE_VALUE, UNIQUE_IDENTIFIER},
     messages::Operation,
-    testing::{attributes, case, key, located, refused},
+    testing::{attributes, case, key, located, refused, success},
 };
 
 const TENANT: &str = "67f1adf3-08e5-4eea-94e3-e611f263c87b";
@@ -42,7 +43,7 @@ fn the_flow_that_real_servers_answered_gives_the_seed() {
     let found = run(NameCheck::Require, &answers).unwrap();
     let text = "47Xom2yNLy4HUhRztoaVbs9cjVZ0pR2TbsnYi0govapq3X1Nx8NHaFncCnfYjxvh";
     assert_eq!(found.seed.expose(), STANDARD.decode(text).unwrap());
-    assert_eq!(found.lifecycle, Lifecycle::Usable);
+    assert_eq!(found.lifecycle, Lifecycle::Active);
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn a_destroyed_object_is_the_definite_answer() {
 
 #[test]
 fn a_refusal_for_another_reason_is_not_the_definite_answer() {
-    for reason in [0x03, 0x0C, 0x43, 0x100] {
+    for reason in [0x03, 0x0C, 0x100] {
         let answers = [located(&["1"]), attributes("1", TENANT, ACTIVE), refused(Operation::Get, reason)];
         let outcome = run(NameCheck::Require, &answers);
         assert!(matches!(outcome, Err(LookupError::Kms(KmsError::Refused(_)))), "{reason:#x} {outcome:?}");
@@ -138,9 +139,64 @@ fn a_list_over_the_limit_is_ambiguous_without_another_request() {
 }
 
 #[test]
-fn without_the_name_check_the_key_follows_the_listing() {
-    let found = run(NameCheck::Skip, &[located(&["1"]), key("1", seed_text().as_bytes())]).unwrap();
-    assert_eq!(found.seed.expose(), [7; 48]);
+fn without_the_name_check_the_key_follows_the_listing_of_active_objects() {
+    let key = || key("1", seed_text().as_bytes());
+    let listings = [
+        (located(&["1"]), Lifecycle::Active),
+        (located(&[]), Lifecycle::NotActive),
+        (located(&["2"]), Lifecycle::NotActive),
+        (refused(Operation::Locate, 0x01), Lifecycle::NotActive),
+        // a server that cannot look for states tells none
+        (refused(Operation::Locate, 0x07), Lifecycle::Active),
+    ];
+    for (active, expected) in listings {
+        let found = run(NameCheck::Skip, &[located(&["1"]), active, key()]).unwrap();
+        assert_eq!((found.seed.expose(), found.lifecycle), (&[7; 48][..], expected));
+    }
+}
+
+#[test]
+fn a_key_that_is_not_given_in_its_state_is_withheld() {
+    let states = [(1, Lifecycle::PreActive), (DEACTIVATED, Lifecycle::Deactivated), (4, Lifecycle::Compromised)];
+    for (state, expected) in states {
+        for reason in [0x43, 0x0C] {
+            let answers = [located(&["1"]), attributes("1", TENANT, state), refused(Operation::Get, reason)];
+            let outcome = run(NameCheck::Require, &answers);
+            let is_so = matches!(outcome, Err(LookupError::Withheld { lifecycle, .. }) if lifecycle == expected);
+            assert!(is_so, "{state} {reason:#x} {outcome:?}");
+        }
+    }
+    let answers = [located(&["1"]), attributes("1", TENANT, ACTIVE), refused(Operation::Get, 0x43)];
+    let outcome = run(NameCheck::Require, &answers);
+    assert!(matches!(outcome, Err(LookupError::Withheld { lifecycle: Lifecycle::NotActive, .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_state_that_no_specification_knows_is_not_active() {
+    for (state, expected) in [
+        (1, Lifecycle::PreActive),
+        (4, Lifecycle::Compromised),
+        (7, Lifecycle::NotActive),
+        (0x8000_0001, Lifecycle::NotActive),
+    ] {
+        let answers = [located(&["1"]), attributes("1", TENANT, state), key("1", seed_text().as_bytes())];
+        assert_eq!(run(NameCheck::Require, &answers).unwrap().lifecycle, expected);
+    }
+}
+
+#[test]
+fn two_states_of_one_object_are_no_answer() {
+    let twice = success(Operation::GetAttributes, |payload| {
+        UNIQUE_IDENTIFIER.put_text(payload, "1");
+        for state in [4, ACTIVE] {
+            ATTRIBUTE.put_structure(payload, |attribute| {
+                ATTRIBUTE_NAME.put_text(attribute, "State");
+                ATTRIBUTE_VALUE.put_enumeration(attribute, state);
+            });
+        }
+    });
+    let outcome = run(NameCheck::Require, &[located(&["1"]), twice]);
+    assert!(matches!(outcome, Err(LookupError::Kms(KmsError::Payload(_)))), "{outcome:?}");
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(crate) async fn complete_multipart_upload(
         }
         Err(error) => return Err(error),
     };
+    scope.check_seals(&upload.envelope)?;
     if name.customer_key.is_some() {
         // it is not needed, but must be the right one
         upload.joined_secret(&name)?;
