@@ -21,8 +21,8 @@ use crate::backend::{
 };
 use crate::seal::geometry::{COMPLETION_TAIL_BYTES, STREAM_HEADER_BYTES};
 use crate::seal::{
-    Completion, CompletionParts, Kind, OpenError, PartHeader, PartTable, PartsSpan, PlainRange, RangeOpener, SealedLen,
-    Span, StreamHeader, UnlistedParts,
+    Completion, CompletionParts, Kind, OpenError, PartHeader, PartStreams, PartTable, PartsSpan, PlainRange,
+    RangeOpener, SealedLen, Span, StreamHeader, UnlistedParts,
 };
 use crate::telemetry::tally::{self, Cache};
 
@@ -31,14 +31,20 @@ use crate::telemetry::tally::{self, Cache};
 pub(crate) struct Completed {
     pub(crate) table: Arc<PartTable>,
     pub(crate) attributes: Attributes,
+    streams: Arc<PartStreams>,
+    /// that the record does not tell; only a segment that opens proves one
     stream_headers: Mutex<HashMap<u32, StreamHeader>>,
 }
 
 impl Completed {
-    /// `stream_headers` are those of the first parts, in order, where they are known.
-    pub(crate) fn new(table: PartTable, attributes: Attributes, stream_headers: &[Option<StreamHeader>]) -> Self {
-        let known = (0..).zip(stream_headers).filter_map(|(index, header)| Some((index, (*header)?)));
-        Self { table: Arc::new(table), attributes, stream_headers: Mutex::new(known.collect()) }
+    /// Of a record, or of what goes into one.
+    pub(crate) fn new(table: PartTable, attributes: Attributes, streams: PartStreams) -> Self {
+        Self { table: Arc::new(table), attributes, streams: Arc::new(streams), stream_headers: Mutex::default() }
+    }
+
+    /// The parts, and what is known of their streams.
+    fn known(&self) -> (Arc<PartTable>, Arc<PartStreams>) {
+        (Arc::clone(&self.table), Arc::clone(&self.streams))
     }
 
     /// The plaintext range of the n-th part, from 1; the inner is `None` for an empty part.
@@ -54,7 +60,8 @@ impl Completed {
 
     /// The stream header of the part behind `index` others, if it is known.
     fn stream_header(&self, index: u32) -> Option<StreamHeader> {
-        self.stream_headers.lock().unwrap_or_else(PoisonError::into_inner).get(&index).copied()
+        let learned = || self.stream_headers.lock().unwrap_or_else(PoisonError::into_inner).get(&index).copied();
+        self.streams.of(index).header().or_else(learned)
     }
 
     fn learn(&self, index: u32, header: StreamHeader) {
@@ -162,12 +169,12 @@ pub(crate) async fn completed(
     let completion =
         Completion::open(&opened.secret, SealedLen::new(info.stored_bytes), stored_parts, &tail).map_err(broken)?;
     let attributes = Attributes::from_bytes(completion.attributes());
-    let stream_headers = completion.stream_headers().to_vec();
-    let table = match completion.into_parts() {
+    let (parts, streams) = completion.into_parts();
+    let table = match parts {
         CompletionParts::Listed(table) => table,
         CompletionParts::Unlisted(unlisted) => walked(scope, name, info, &unlisted).await?,
     };
-    let completed = Arc::new(Completed::new(table, attributes, &stream_headers));
+    let completed = Arc::new(Completed::new(table, attributes, streams));
     tables.tables.insert(cache_key, Arc::clone(&completed)).await;
     Ok(completed)
 }
@@ -208,7 +215,7 @@ pub(crate) async fn open_range(
     };
     let header = stream_header(scope, name, pinned(name, info), completed, &span, known);
     let (stream, header) = futures::future::try_join(stream, header).await?;
-    let ranged = RangeOpener::parts(opened.body_secret(), Arc::clone(&completed.table), range, header.as_ref());
+    let ranged = RangeOpener::parts(opened.body_secret(), completed.known(), range, header.as_ref());
     settle(name, ranged, stream, range.bytes()).await
 }
 
@@ -237,7 +244,7 @@ pub(crate) async fn open_guessed_range(
     if opened.envelope.kind() != Kind::Multipart || fetched.info.etag != *etag {
         return Ok(None);
     }
-    let ranged = RangeOpener::parts(opened.body_secret(), Arc::clone(&completed.table), range, header.as_ref());
+    let ranged = RangeOpener::parts(opened.body_secret(), completed.known(), range, header.as_ref());
     let body = settle(name, ranged, fetched.stream, range.bytes()).await?;
     Ok(Some((fetched.info, opened, body)))
 }
@@ -259,7 +266,9 @@ async fn stream_header(
         Some(bytes) => bytes,
         None => bytes_of(scope, pin, first, STREAM_HEADER_BYTES).await?,
     };
-    let header = StreamHeader::parse(&bytes).map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
+    let broken = |error: OpenError| errors::unsealable(&name.bucket, &name.key, &error);
+    let header = StreamHeader::parse(&bytes).map_err(broken)?;
+    completed.streams.check(span.first_index, &header).map_err(broken)?;
     completed.learn(span.first_index, header);
     Ok(Some(header))
 }

@@ -1,4 +1,4 @@
-//! The sections `listen` and `audit`.
+//! The sections `listen` and `audit`, and the version of completion records.
 
 use super::*;
 
@@ -28,4 +28,20 @@ fn an_admin_port_open_to_the_network_needs_tls_too() {
     let tls = json!({"listen": {"s3": "0.0.0.0:8000", "admin": "0.0.0.0:8001", "tls": {"cert": "/c", "key": "/k"}}});
     assert_eq!(Files::new(&tls, &Value::Null).load().unwrap().config.listen.tls.unwrap().key, Path::new("/k"));
     assert!(refused(&json!({"listen": {"forwarded_from": ["10.0.0.0/99"]}})).contains("listen.forwarded_from[0]"));
+}
+
+#[test]
+fn completion_records_are_of_version_1_unless_2_is_asked_for() {
+    let version = |crypto: Value| loaded(&json!({"crypto": crypto}), &Value::Null).config.record_version;
+    assert_eq!(version(json!({"key_seed": SEED})), RecordVersion::One);
+    assert_eq!(version(json!({"key_seed": SEED, "record_version": 1})), RecordVersion::One);
+    assert_eq!(version(json!({"key_seed": SEED, "record_version": 2})), RecordVersion::Two);
+    for other in [json!(0), json!(3), json!(255)] {
+        let config = json!({"crypto": {"key_seed": SEED, "record_version": other}});
+        assert_eq!(refused(&config), "`crypto.record_version`: must be from 1 to 2");
+    }
+    for other in [json!("2"), json!(2.5), json!(-1), json!(256), json!(true), json!([2])] {
+        let config = json!({"crypto": {"key_seed": SEED, "record_version": other}});
+        assert!(refused(&config).contains("crypto.record_version"), "{other}");
+    }
 }
