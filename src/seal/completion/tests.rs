@@ -1,5 +1,10 @@
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::*;
-use crate::seal::testing::{envelope, number};
+use crate::seal::{
+    open_attributes, seal_attributes,
+    testing::{envelope, number},
+};
 
 fn table(parts: impl IntoIterator<Item = (u32, u64)>) -> PartTable {
     PartTable::from_parts(parts.into_iter().map(|(n, bytes)| (number(n), PlainLen::new(bytes)))).unwrap()
@@ -116,6 +121,21 @@ fn fields_that_make_no_sense_are_refused_though_sealed() {
         changed[offset] = byte;
         assert!(Completion::parse(&changed).is_err(), "byte {offset}");
     }
+}
+
+#[test]
+fn neither_attributes_nor_a_record_open_as_the_other() {
+    let (envelope, secret) = envelope(Kind::Multipart);
+    let table = table([(1, 10)]);
+    let record = seal(&secret, &envelope, &table, b"sums");
+    let sealed = record_in(record.as_bytes()).unwrap();
+    let fields = open_whole(&secret, AAD, sealed).unwrap();
+    let other = Err(OpenError::Segment { index: 0 });
+    assert_eq!(open_attributes(&secret, &URL_SAFE_NO_PAD.encode(sealed)), other, "F-28");
+    let attributes = URL_SAFE_NO_PAD.decode(seal_attributes(&secret, &fields).unwrap()).unwrap();
+    assert_eq!(attributes.len(), sealed.len());
+    let tail = [&attributes[..], &record.as_bytes()[sealed.len()..]].concat();
+    assert_eq!(open(&secret, &table, &tail).unwrap_err(), OpenError::Segment { index: 0 }, "F-28");
 }
 
 #[test]
