@@ -110,7 +110,9 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     following.spawn(reload.run());
     following.spawn(live.clone().tell_of(teller(&config, &operation, cluster_keys.clone())));
     let rules = auth_rules(&config);
-    let gateway = Gateway::new(backend, live.keys, cluster_keys, staging).allowing_sse_c(config.auth.allow_sse_c);
+    let gateway = Gateway::new(backend, live.keys, cluster_keys, staging)
+        .allowing_sse_c(config.auth.allow_sse_c)
+        .writing_records(config.record_version);
     let forward = gateway.forward();
     let service = guard(gateway, forward, live.access_keys, rules);
     operation.serve(listener, service).await?;

@@ -37,7 +37,7 @@ use crate::keys::access::AccessKeys;
 use crate::keys::fragment::{Fragments, FragmentsError};
 use crate::keys::secret::SecretText;
 use crate::keys::settings::KeySettings;
-use crate::seal::ClusterKeys;
+use crate::seal::{ClusterKeys, RecordVersion};
 use crate::telemetry::audit;
 pub use backend::{BackendSettings, Store};
 pub use cluster::Cluster;
@@ -53,6 +53,8 @@ pub use source::FilePath;
 pub struct Config {
     /// how tenants' encryption keys are found
     pub keys: KeySettings,
+    /// of the completion records that are written
+    pub record_version: RecordVersion,
     /// which gateways belong together
     pub cluster: Cluster,
     /// what they seal records of their own with; none given: a local store keeps a key of its own
@@ -99,6 +101,7 @@ impl Config {
             cluster: self.cluster.clone(),
             has_cluster_keys: self.cluster_keys.is_some(),
             mode: discriminant(&self.keys),
+            record_version: self.record_version,
             has_access_keys: self.access_keys.is_some(),
         }
     }
@@ -116,6 +119,7 @@ pub struct Fixed {
     cluster: Cluster,
     has_cluster_keys: bool,
     mode: Discriminant<KeySettings>,
+    record_version: RecordVersion,
     has_access_keys: bool,
 }
 
@@ -133,6 +137,7 @@ impl Fixed {
             ("cluster", self.cluster != other.cluster),
             ("cluster.keys", self.has_cluster_keys != other.has_cluster_keys),
             ("crypto.mode", self.mode != other.mode),
+            ("crypto.record_version", self.record_version != other.record_version),
             ("tenants", self.has_access_keys != other.has_access_keys),
         ];
         changed.into_iter().filter_map(|(name, is_changed)| is_changed.then_some(name)).collect()
@@ -336,6 +341,7 @@ impl Reading {
     ) -> Option<Config> {
         let problems = &mut self.problems;
         let keys = crypto::convert(&raw, fragments, problems);
+        let record_version = crypto::record_version(&raw);
         let backend = backend::convert(&mut raw.backend, problems);
         let listen = operation::listen(&raw.listen, problems);
         let audit = operation::audit(&raw.audit, problems);
@@ -375,6 +381,7 @@ impl Reading {
         }
         Some(Config {
             keys: keys?,
+            record_version,
             cluster,
             cluster_keys,
             cluster_keys_file: raw.cluster.keys_path(),

@@ -50,13 +50,15 @@ pub use binding::Binding;
 pub use cluster_key::{ClusterKey, ClusterKeyId, ClusterKeys, ClusterKeysError, TimedClusterKey};
 #[cfg(fuzzing)]
 pub use completion::parse_completion_fields;
-pub use completion::{Completion, CompletionParts, CompletionRecord, UnlistedParts};
+pub use completion::{
+    Completion, CompletionParts, CompletionRecord, PartStream, PartStreams, RecordVersion, UnlistedParts,
+};
 pub use customer::{CustomerKey, CustomerKeyCheck};
 pub use envelope::{Envelope, Kind, Mode};
 pub use error::{OpenError, SealError, SeedError};
 pub use geometry::{LengthError, PlainLen, PlainRange, PlainRangeSpec, SealedLen, Span, StoredRangeSpec};
 pub use multipart::MultipartOpener;
-pub use part::{PartHeader, PartNumber, PartOpener, PartSealer, place_record};
+pub use part::{PartHeader, PartNumber, PartOpener, PartSealer, place_record, stream_header_of};
 pub use range::RangeOpener;
 #[cfg(not(fuzzing))]
 pub use record::{
@@ -64,5 +66,5 @@ pub use record::{
 };
 pub use secret::{KeyId, KeyIdError, ObjectId, ObjectSecret, Seed, TenantKey};
 pub use single::{SingleOpener, SingleSealer};
-pub use stream::StreamHeader;
+pub use stream::{StreamHash, StreamHeader};
 pub use table::{PartTable, PartsSpan, PlacedPart};

@@ -10,8 +10,8 @@ use std::{
 
 use bytes::BytesMut;
 use sealgate::seal::{
-    Binding, Completion, Envelope, Kind, ObjectSecret, PartNumber, PartSealer, PartTable, PlainLen, Seed, SingleSealer,
-    TenantKey, geometry, place_record,
+    Binding, Completion, Envelope, Kind, ObjectSecret, PartNumber, PartSealer, PartStream, PartTable, PlainLen,
+    RecordVersion, Seed, SingleSealer, TenantKey, geometry, place_record,
 };
 
 #[path = "support/install.rs"]
@@ -61,19 +61,22 @@ fn multipart(parts: &[(u32, usize)]) -> Object {
     let (seed, envelope, secret) = fresh(Kind::Multipart);
     let parts: Vec<_> = parts.iter().map(|(number, bytes)| (PartNumber::new(*number).unwrap(), *bytes)).collect();
     let plain = sample(parts.iter().map(|part| part.1).sum());
-    let (mut rest, mut stored, mut headers) = (&plain[..], Vec::new(), Vec::new());
+    let (mut rest, mut stored, mut streams) = (&plain[..], Vec::new(), Vec::new());
     for (number, bytes) in &parts {
         let (now, later) = rest.split_at(*bytes);
         let (mut sealer, mut out) = (PartSealer::new(&secret, *number, len(*bytes)).unwrap(), BytesMut::new());
-        headers.push(Some(*sealer.stream_header()));
+        streams.push(PartStream::Header(*sealer.stream_header()));
         sealer.push(now, &mut out).unwrap();
         sealer.finish(&mut out).unwrap();
         (rest, stored) = (later, [stored, vec![out.to_vec()]].concat());
     }
     let table = PartTable::from_parts(parts.iter().map(|(number, bytes)| (*number, len(*bytes)))).unwrap();
     // every other object has stream headers in its record
-    let known = if parts.len().is_multiple_of(2) { &headers[..] } else { &[] };
-    let record = Completion::seal_with(&secret, &envelope, &table, b"{}", known).unwrap();
+    let (version, known) = match parts.len() % 2 {
+        0 => (RecordVersion::Two, &streams[..]),
+        _ => (RecordVersion::One, &[][..]),
+    };
+    let record = Completion::seal(&secret, &envelope, version, (&table, known), b"{}").unwrap();
     if geometry::record_goes_into_last_part(len(parts.last().unwrap().1)) {
         place_record(stored.last_mut().unwrap(), &record).unwrap();
     } else {

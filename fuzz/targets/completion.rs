@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use sealgate_fuzz::{
     binding, key,
-    seal::{Completion, CompletionParts, Envelope, Kind, ObjectSecret, PlainRange, SealedLen, parse_completion_fields},
+    seal::{Completion, CompletionParts, Envelope, Kind, ObjectSecret, PlainRange, RecordVersion, SealedLen, parse_completion_fields},
 };
 
 static SECRET: LazyLock<ObjectSecret> = LazyLock::new(|| Envelope::seal(Kind::Multipart, key(), &binding()).unwrap().1);
@@ -31,13 +31,18 @@ fuzz_target!(|data: &[u8]| {
         assert!(table.span(range).is_ok());
     }
     // What was read can be sealed and is read back the same.
-    let (attributes, headers) = (completion.attributes(), completion.stream_headers());
-    let sealed = Completion::seal_with(secret, completion.at_upload(), table, attributes, headers);
-    // stream headers of which none is known are not written
-    let is_kept = headers.is_empty() || headers.iter().any(Option::is_some);
+    // What was read can be sealed and is read back the same, where the record knows of all parts: what it leaves out
+    // cannot be given again. Of version 1 those are left out of which nothing is known.
+    let (streams, version) = (completion.streams().listed(), completion.version());
+    let is_kept = match version {
+        RecordVersion::One => streams.is_empty() || streams.iter().any(|stream| stream.header().is_some()),
+        RecordVersion::Two => streams.len() as u64 == u64::from(table.client_parts()),
+    };
     if completion.at_upload().kind() == Kind::Multipart && is_kept {
+        let (at_upload, attributes) = (completion.at_upload(), completion.attributes());
+        let sealed = Completion::seal(secret, at_upload, version, (table, streams), attributes).unwrap();
         let stored = SealedLen::new(end + u64::from(table.client_parts()) * 16_440);
-        let opened = Completion::open(secret, stored, table.client_parts(), sealed.unwrap().as_bytes());
+        let opened = Completion::open(secret, stored, table.client_parts(), sealed.as_bytes());
         assert_eq!(opened.as_ref(), Ok(&completion));
     }
 });

@@ -10,7 +10,8 @@ use sealgate_fuzz::{
     Input, binding, cut, damage, key, sample,
     seal::{
         Completion, CompletionParts, Envelope, Kind, MultipartOpener, ObjectSecret, OpenError, PartNumber, PartSealer,
-        PartTable, PlainLen, PlainRange, RangeOpener, SealedLen, Span, StreamHeader, place_record,
+        PartStream, PartTable, PlainLen, PlainRange, RangeOpener, RecordVersion, SealedLen, Span, StreamHeader,
+        place_record,
     },
 };
 
@@ -46,10 +47,15 @@ impl Object {
             parts.push((PartNumber::new(number).unwrap(), input.below(90_000)));
         }
         let plain = sample(parts.iter().map(|part| part.1).sum());
-        let (mut rest, mut stored) = (&plain[..], Vec::new());
+        let (mut rest, mut stored, mut streams) = (&plain[..], Vec::new(), Vec::new());
         for (number, bytes) in &parts {
             let (now, later) = rest.split_at(*bytes);
             let mut sealer = PartSealer::new(&secret, *number, PlainLen::new(*bytes as u64)).unwrap();
+            streams.push(match bytes % 3 {
+                0 => PartStream::Unknown,
+                1 => PartStream::Header(*sealer.stream_header()),
+                _ => PartStream::Hash(sealer.stream_header().hash()),
+            });
             let mut out = BytesMut::new();
             sealer.push(now, &mut out).unwrap();
             sealer.finish(&mut out).unwrap();
@@ -57,7 +63,9 @@ impl Object {
             rest = later;
         }
         let table = parts.iter().map(|(number, bytes)| (*number, PlainLen::new(*bytes as u64)));
-        let record = Completion::seal(&secret, &envelope, &PartTable::from_parts(table).unwrap(), b"").unwrap();
+        let version = if parts.len() % 2 == 0 { RecordVersion::One } else { RecordVersion::Two };
+        let table = PartTable::from_parts(table).unwrap();
+        let record = Completion::seal(&secret, &envelope, version, (&table, &streams), b"").unwrap();
         if input.byte() % 2 == 0 {
             place_record(stored.last_mut().unwrap(), &record).unwrap();
         } else {
@@ -78,14 +86,15 @@ fn range(object: &Object, body: &[u8], cuts: usize, (a, b): (u64, u64)) -> Optio
     let tail = &body[body.len().saturating_sub(16_440)..];
     let stored = SealedLen::new(body.len() as u64);
     let completion = Completion::open(&object.secret, stored, object.stored_parts, tail).ok()?;
-    let CompletionParts::Listed(table) = completion.into_parts() else { return None };
+    let (CompletionParts::Listed(table), streams) = completion.into_parts() else { return None };
     let range = PlainRange::new(a.min(b), a.max(b))?;
     let span = table.span(range).ok()?;
     let slice = |span: Span| &body[span.stored_first as usize..][..span.stored_bytes as usize];
     let header =
         span.stream_header_first.map(|at| StreamHeader::parse(slice(Span { stored_first: at, stored_bytes: 40 })));
     let header = header.transpose().ok()?;
-    let mut opener = RangeOpener::parts(&object.secret, Arc::new(table), range, header.as_ref()).unwrap();
+    let known = (Arc::new(table), Arc::new(streams));
+    let mut opener = RangeOpener::parts(&object.secret, known, range, header.as_ref()).ok()?;
     let mut out = BytesMut::new();
     let opened = cut(slice(span.stored), cuts).into_iter().try_for_each(|piece| opener.push(piece, &mut out));
     let opened = opened.and_then(|()| opener.finish());

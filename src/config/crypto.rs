@@ -16,7 +16,7 @@ use crate::keys::ring::{KeyState, UnknownKeyState};
 use crate::keys::secret::SecretText;
 use crate::keys::seeds::{KeySet, VersionedSeed};
 use crate::keys::settings::{KeySettings, LocalKeys, RETIRED_KEYS_MAX};
-use crate::seal::Seed;
+use crate::seal::{RecordVersion, Seed};
 use crate::tenant::TenantId;
 
 /// The key settings, or none after what is wrong was added to `problems`.
@@ -42,6 +42,12 @@ pub(super) fn convert(raw: &RawConfig, fragments: Fragments, problems: &mut Vec<
         }
     };
     settings.filter(|_| problems.len() == before)
+}
+
+/// The version of completion records. The schema has refused every other number.
+pub(super) fn record_version(raw: &RawConfig) -> RecordVersion {
+    let number = raw.crypto.as_ref().and_then(|crypto| crypto.record_version);
+    number.and_then(RecordVersion::from_number).unwrap_or_default()
 }
 
 fn single(crypto: &RawCrypto, problems: &mut Vec<Problem>) -> Option<KeySettings> {

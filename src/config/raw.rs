@@ -77,6 +77,12 @@ pub(super) struct RawCrypto {
     /// The file of customer fragments; `/opt/fragments/customer_fragments.json` if it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) customer_fragments_file: Option<String>,
+    /// The version of the completion records that multipart objects are written with: 1 (default), or 2, which also tells
+    /// apart the attempts at each part. All versions are read, but a gateway before 0.2 reads version 1 alone: 2 is for
+    /// when no such gateway runs any more. Counts after a restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2))]
+    pub(super) record_version: Option<u8>,
     /// How many keys that no source names any more stay per tenant, for opening.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retired_keys_max: Option<u32>,

@@ -17,6 +17,7 @@ use super::{upload_part, versions};
 use crate::backend::{Backend, BucketName};
 use crate::keys::Keys;
 use crate::keys::cluster::LiveClusterKeys;
+use crate::seal::RecordVersion;
 
 /// The gateway: plain S3 in front, a store of sealed objects behind.
 pub struct Gateway {
@@ -30,6 +31,8 @@ pub struct Gateway {
     pub(crate) part_tables: PartTables,
     /// whether objects may be written with keys of customers (SSE-C)
     pub(crate) allows_sse_c: bool,
+    /// of the completion records that are written
+    pub(crate) record_version: RecordVersion,
 }
 
 impl Gateway {
@@ -37,13 +40,20 @@ impl Gateway {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, keys: Arc<Keys>, cluster_keys: LiveClusterKeys, staging: BucketName) -> Self {
         let (uploads, part_tables) = (multipart::Uploads::default(), PartTables::default());
-        Self { backend, keys, cluster_keys, staging, uploads, part_tables, allows_sse_c: false }
+        let record_version = RecordVersion::default();
+        Self { backend, keys, cluster_keys, staging, uploads, part_tables, allows_sse_c: false, record_version }
     }
 
     /// Lets clients write objects with keys of their own (SSE-C), or not, as at first. Reading them is always allowed.
     #[must_use]
     pub fn allowing_sse_c(self, allows_sse_c: bool) -> Self {
         Self { allows_sse_c, ..self }
+    }
+
+    /// Writes completion records of this version; of the first at first. Every version is read.
+    #[must_use]
+    pub fn writing_records(self, record_version: RecordVersion) -> Self {
+        Self { record_version, ..self }
     }
 }
 

@@ -21,6 +21,7 @@ mod list_uploads;
 mod parts;
 mod record;
 mod staging;
+mod streams;
 mod sweep;
 
 pub(crate) use abort::abort_multipart_upload;

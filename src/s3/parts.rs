@@ -24,8 +24,8 @@ use crate::backend::{
 };
 use crate::seal::geometry::{self, COMPLETION_TAIL_BYTES, PART_OVERHEAD_BYTES, STREAM_HEADER_BYTES};
 use crate::seal::{
-    Completion, CompletionParts, Envelope, Kind, ObjectId, OpenError, PartHeader, PartTable, PartsSpan, PlainRange,
-    RangeOpener, SealedLen, Span, StreamHeader, UnlistedParts,
+    Completion, CompletionParts, Envelope, Kind, ObjectId, OpenError, PartHeader, PartStreams, PartTable, PartsSpan,
+    PlainRange, RangeOpener, SealedLen, Span, StreamHeader, UnlistedParts,
 };
 use crate::telemetry::tally::{self, Cache};
 
@@ -35,6 +35,8 @@ pub(crate) struct Completed {
     pub(crate) table: Arc<PartTable>,
     pub(crate) attributes: Attributes,
     of: StoredAs,
+    streams: Arc<PartStreams>,
+    /// that the record does not tell; only a segment that opens proves one
     stream_headers: Mutex<HashMap<u32, StreamHeader>>,
 }
 
@@ -48,15 +50,15 @@ pub(crate) struct StoredAs {
 }
 
 impl Completed {
-    /// `stream_headers` are those of the first parts, in order, where they are known.
-    pub(crate) fn new(
-        of: StoredAs,
-        table: PartTable,
-        attributes: Attributes,
-        stream_headers: &[Option<StreamHeader>],
-    ) -> Self {
-        let known = (0..).zip(stream_headers).filter_map(|(index, header)| Some((index, (*header)?)));
-        Self { table: Arc::new(table), attributes, of, stream_headers: Mutex::new(known.collect()) }
+    /// Of a record, or of what goes into one.
+    pub(crate) fn new(of: StoredAs, table: PartTable, attributes: Attributes, streams: PartStreams) -> Self {
+        let streams = Arc::new(streams);
+        Self { table: Arc::new(table), attributes, of, streams, stream_headers: Mutex::default() }
+    }
+
+    /// The parts, and what is known of their streams.
+    fn known(&self) -> (Arc<PartTable>, Arc<PartStreams>) {
+        (Arc::clone(&self.table), Arc::clone(&self.streams))
     }
 
     /// Whether it is of the object that has this envelope, which was opened, and is stored as the store says.
@@ -86,7 +88,8 @@ impl Completed {
 
     /// The stream header of the part behind `index` others, if it is known.
     fn stream_header(&self, index: u32) -> Option<StreamHeader> {
-        self.stream_headers.lock().unwrap_or_else(PoisonError::into_inner).get(&index).copied()
+        let learned = || self.stream_headers.lock().unwrap_or_else(PoisonError::into_inner).get(&index).copied();
+        self.streams.of(index).header().or_else(learned)
     }
 
     fn learn(&self, index: u32, header: StreamHeader) {
@@ -198,13 +201,13 @@ pub(crate) async fn completed(
     let completion =
         Completion::open(&opened.secret, SealedLen::new(info.stored_bytes), stored_parts, &tail).map_err(broken)?;
     let attributes = Attributes::from_bytes(completion.attributes());
-    let stream_headers = completion.stream_headers().to_vec();
-    let table = match completion.into_parts() {
+    let (parts, streams) = completion.into_parts();
+    let table = match parts {
         CompletionParts::Listed(table) => table,
         CompletionParts::Unlisted(unlisted) => walked(scope, name, info, &unlisted).await?,
     };
     let of = StoredAs { object_id: opened.envelope.object_id(), parts: stored_parts };
-    let completed = Arc::new(Completed::new(of, table, attributes, &stream_headers));
+    let completed = Arc::new(Completed::new(of, table, attributes, streams));
     tables.tables.insert(cache_key, Arc::clone(&completed)).await;
     Ok(completed)
 }
@@ -285,7 +288,7 @@ async fn opened_span(
 ) -> S3Result<StreamingBlob> {
     let is_new = matches!(header, FoundHeader::Read(_));
     let header = header.parsed().map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
-    let ranged = RangeOpener::parts(opened.body_secret(), Arc::clone(&completed.table), range, header.as_ref());
+    let ranged = RangeOpener::parts(opened.body_secret(), completed.known(), range, header.as_ref());
     let body = settle(name, ranged, stream, range.bytes()).await?;
     // not before a segment opened with it: it is no more than what the store said
     if let Some(header) = header.filter(|_| is_new) {

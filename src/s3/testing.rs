@@ -1,6 +1,6 @@
 //! For tests of verbs: a gateway with one key over an embedded store in a folder of its own, called without HTTP.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -67,16 +67,7 @@ impl Harness {
 
     /// The plaintext of an object, or of a range of it such as `bytes=0-9`.
     pub(crate) async fn get(&self, bucket: &str, key: &str, range: Option<&str>) -> S3Result<Vec<u8>> {
-        let input = GetObjectInput {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            range: range.map(|range| s3s::dto::Range::parse(range).unwrap()),
-            ..GetObjectInput::default()
-        };
-        let output = self.gateway.get_object(request(input)).await?.output;
-        let body = output.body.unwrap();
-        let pieces: Vec<Bytes> = body.try_collect().await.map_err(super::errors::body)?;
-        Ok(pieces.concat())
+        get(&self.gateway, bucket, key, range).await
     }
 
     /// The keys in a bucket of the backend.
@@ -91,10 +82,29 @@ impl Harness {
         self.store.list(request).await.unwrap().objects.into_iter().map(|object| object.key).collect()
     }
 
+    /// The files of the store that begin so: sealed parts begin with `SGP1`.
+    pub(crate) fn files_beginning(&self, bytes: &[u8]) -> Vec<PathBuf> {
+        beginning(self.folder.path(), bytes)
+    }
+
     /// Whether any file of the store holds these bytes.
     pub(crate) fn stores(&self, bytes: &[u8]) -> bool {
         holds(self.folder.path(), bytes)
     }
+}
+
+/// As [`Harness::get`], of any gateway.
+pub(crate) async fn get(gateway: &Gateway, bucket: &str, key: &str, range: Option<&str>) -> S3Result<Vec<u8>> {
+    let input = GetObjectInput {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+        range: range.map(|range| s3s::dto::Range::parse(range).unwrap()),
+        ..GetObjectInput::default()
+    };
+    let output = gateway.get_object(request(input)).await?.output;
+    let body = output.body.unwrap();
+    let pieces: Vec<Bytes> = body.try_collect().await.map_err(super::errors::body)?;
+    Ok(pieces.concat())
 }
 
 /// A request of [`TENANT`].
@@ -145,6 +155,14 @@ pub(crate) fn pattern(seed: u8, bytes: usize) -> Vec<u8> {
     }
     plain.truncate(bytes);
     plain
+}
+
+fn beginning(path: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+    if path.is_dir() {
+        return std::fs::read_dir(path).unwrap().flat_map(|entry| beginning(&entry.unwrap().path(), bytes)).collect();
+    }
+    let begins = std::fs::read(path).is_ok_and(|held| held.starts_with(bytes));
+    if begins { vec![path.to_owned()] } else { Vec::new() }
 }
 
 fn holds(path: &Path, bytes: &[u8]) -> bool {

@@ -5,16 +5,17 @@
 
 use std::sync::{Arc, OnceLock};
 
-use s3s::dto::{StreamingBlob, UploadPartInput, UploadPartOutput};
+use s3s::dto::{ETag, StreamingBlob, UploadPartInput, UploadPartOutput};
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::checksum::{Kept, Verifier, declared_checksums, show_checksums};
 use super::customer_key::{customer_key, show_encryption};
+use super::errors;
+use super::etag::PartTag;
 use super::gateway::Gateway;
 use super::multipart::{Note, OpenUpload, check_open, part_number};
 use super::put::content_length;
 use super::scope::{Name, Scope};
-use super::{errors, etag};
 use crate::backend::{BackendError, PartRef, SealedBody, StoredETag};
 use crate::body::seal::{Inspects, seal};
 use crate::seal::{PartNumber, PartSealer, PlainLen, geometry};
@@ -48,7 +49,7 @@ pub(crate) async fn upload_part(
     };
     let body = input.body.unwrap_or_else(|| StreamingBlob::from_bytes(bytes::Bytes::new()));
     let stored = store(&scope, (&name, &upload), number, (body, plain_bytes), verifier).await?;
-    let mut output = UploadPartOutput { e_tag: Some(etag::shown(&stored.etag)), ..UploadPartOutput::default() };
+    let mut output = UploadPartOutput { e_tag: Some(stored.tag), ..UploadPartOutput::default() };
     show_encryption!(output, name, upload.envelope.key_id().to_string());
     if let Some(kept) = stored.kept {
         show_checksums!(output, kept.shown());
@@ -58,7 +59,8 @@ pub(crate) async fn upload_part(
 
 /// What became of a part.
 struct Stored {
-    etag: StoredETag,
+    /// as its client sees it
+    tag: ETag,
     kept: Option<Kept>,
 }
 
@@ -92,7 +94,7 @@ async fn store(
     if let (Some(_), Some(kept)) = (upload.checksum, &kept) {
         upload.staging.write_note(&upload.secret, &Note::new(number, &etag, kept, stream_header)).await?;
     }
-    Ok(Stored { etag, kept })
+    Ok(Stored { tag: PartTag::shown(&etag, Some(stream_header.hash())), kept })
 }
 
 async fn put_stored(scope: &Scope<'_>, upload: &OpenUpload, number: u32, body: SealedBody) -> S3Result<StoredETag> {

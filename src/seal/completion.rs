@@ -3,12 +3,49 @@
 //! `record = STREAM[secret, "sealgate/1 completion"](fields)`, then a trailer of 16 bytes:
 //! `"SGC1" || u32 length of record || u64 0`. Without a valid one no read of a multipart object succeeds (F-5).
 
+mod streams;
+
+use streams::{MARK, field_1, field_2};
+pub use streams::{PartStream, PartStreams};
+
 use super::{
     Envelope, Kind, ObjectSecret, OpenError, PartNumber, PartTable, PlainLen, SealError, SealedLen, StreamHeader,
-    geometry::{PART_OVERHEAD_BYTES, multipart_plain},
+    geometry::{PART_OVERHEAD_BYTES, PartLayout, multipart_plain, record_goes_into_last_part},
     stream::{open_whole, seal_whole},
     table::{PartsDigest, Run},
 };
+
+/// What a record's fields look like. Every version is read; a gateway of the first release reads [`RecordVersion::One`]
+/// alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordVersion {
+    /// stream headers of the first parts, where they are known
+    #[default]
+    One,
+    /// stream headers or their hashes, and a digest over those of all parts (F-31)
+    Two,
+}
+
+impl RecordVersion {
+    /// The version with this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::One),
+            2 => Some(Self::Two),
+            _ => None,
+        }
+    }
+
+    /// Its number, the first byte of the fields.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+}
 
 /// A sealed record with its trailer, ready to be stored.
 pub struct CompletionRecord(Vec<u8>);
@@ -34,11 +71,12 @@ impl CompletionRecord {
 /// An opened completion record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completion {
+    version: RecordVersion,
     at_upload: Envelope,
     summary: Summary,
     parts: CompletionParts,
     attributes: Vec<u8>,
-    stream_headers: Vec<Option<StreamHeader>>,
+    streams: PartStreams,
 }
 
 /// The parts of an opened record.
@@ -67,7 +105,8 @@ impl Completion {
     pub const ATTRIBUTES_BYTES_MAX: usize = 400;
 
     /// Seals the record of an object's parts. `at_upload` is the envelope made when the upload began; `attributes` may
-    /// be empty.
+    /// be empty; `streams` is what is known of the parts' streams, in the order of the parts. What finds no room is left
+    /// out.
     ///
     /// # Errors
     /// [`SealError::WrongKind`] for an envelope of a single object, [`SealError::AttributesTooLong`] over 400 bytes,
@@ -75,35 +114,20 @@ impl Completion {
     pub fn seal(
         secret: &ObjectSecret,
         at_upload: &Envelope,
-        parts: &PartTable,
+        version: RecordVersion,
+        (parts, streams): (&PartTable, &[PartStream]),
         attributes: &[u8],
-    ) -> Result<CompletionRecord, SealError> {
-        Self::seal_with(secret, at_upload, parts, attributes, &[])
-    }
-
-    /// As [`Completion::seal`], with the stream headers of the first parts as far as they are known, in the order of the
-    /// parts: a range then needs no request of its own for them. Those that find no room are left out.
-    ///
-    /// # Errors
-    /// As [`Completion::seal`].
-    pub fn seal_with(
-        secret: &ObjectSecret,
-        at_upload: &Envelope,
-        parts: &PartTable,
-        attributes: &[u8],
-        stream_headers: &[Option<StreamHeader>],
     ) -> Result<CompletionRecord, SealError> {
         if at_upload.kind() != Kind::Multipart {
             return Err(SealError::WrongKind);
         }
-        let too_long = SealError::AttributesTooLong { bytes: attributes.len() };
         if attributes.len() > Self::ATTRIBUTES_BYTES_MAX {
-            return Err(too_long);
+            return Err(SealError::AttributesTooLong { bytes: attributes.len() });
         }
-        if attributes.contains(&HEADERS_FOLLOW) {
+        if attributes.contains(&MARK) {
             return Err(SealError::ZeroInAttributes);
         }
-        let mut fields = vec![VERSION];
+        let mut fields = vec![version.number()];
         fields.extend_from_slice(at_upload.as_bytes());
         fields.extend_from_slice(&parts.total().bytes().to_be_bytes());
         fields.extend_from_slice(&parts.client_parts().to_be_bytes());
@@ -119,10 +143,19 @@ impl Completion {
             }
             Ok(_) | Err(_) => fields.extend_from_slice(&UNLISTED.to_be_bytes()),
         }
-        let headers = headers_field(stream_headers, FIELDS_BYTES_MAX.saturating_sub(fields.len() + attributes.len()));
-        let attributes = [attributes, &headers].concat();
-        fields.extend_from_slice(&u16::try_from(attributes.len()).map_err(|_| too_long)?.to_be_bytes());
-        fields.extend_from_slice(&attributes);
+        match version {
+            RecordVersion::One => {
+                let room = FIELDS_BYTES_MAX.saturating_sub(fields.len() + size_of::<u16>() + attributes.len());
+                append_attributes(&mut fields, &[attributes, &field_1(streams, room)].concat())?;
+            }
+            RecordVersion::Two => {
+                append_attributes(&mut fields, attributes)?;
+                let known = streams.iter().copied().chain(std::iter::repeat(PartStream::Unknown));
+                let streams: Vec<_> = known.zip(0..parts.client_parts()).map(|(stream, _)| stream).collect();
+                let room = fields_bytes_max(parts)?.saturating_sub(fields.len());
+                fields.extend_from_slice(&field_2(&streams, room));
+            }
+        }
 
         let mut record = seal_whole(secret, AAD, &fields)?;
         let record_bytes = u32::try_from(record.len()).map_err(|_| SealError::NoRoomForRecord)?;
@@ -174,10 +207,10 @@ impl Completion {
         &self.parts
     }
 
-    /// The parts, by value.
+    /// The parts and what is known of their streams, by value.
     #[must_use]
-    pub fn into_parts(self) -> CompletionParts {
-        self.parts
+    pub fn into_parts(self) -> (CompletionParts, PartStreams) {
+        (self.parts, self.streams)
     }
 
     /// The attributes given to [`Completion::seal`].
@@ -186,11 +219,16 @@ impl Completion {
         &self.attributes
     }
 
-    /// The stream headers of the first parts, in order, where the record has them. They spare a request and prove
-    /// nothing: a wrong one makes every segment fail.
+    /// What the record says of the parts' streams.
     #[must_use]
-    pub fn stream_headers(&self) -> &[Option<StreamHeader>] {
-        &self.stream_headers
+    pub fn streams(&self) -> &PartStreams {
+        &self.streams
+    }
+
+    /// The version of the record.
+    #[must_use]
+    pub fn version(&self) -> RecordVersion {
+        self.version
     }
 
     pub(super) fn summary(&self) -> Summary {
@@ -201,9 +239,8 @@ impl Completion {
     /// all the same.
     fn parse(fields: &[u8]) -> Result<Self, OpenError> {
         let mut fields = Fields(fields);
-        if fields.take::<1>()? != [VERSION] {
-            return Err(OpenError::Completion("version"));
-        }
+        let [version] = fields.take()?;
+        let version = RecordVersion::from_number(version).ok_or(OpenError::Completion("version"))?;
         let at_upload = Envelope::parse(&fields.take::<{ Envelope::BYTES }>()?)?;
         let summary = Summary {
             total: PlainLen::new(u64::from_be_bytes(fields.take()?)),
@@ -220,16 +257,19 @@ impl Completion {
             }
             _ => return Err(OpenError::Completion("count of runs")),
         };
-        if usize::from(u16::from_be_bytes(fields.take()?)) != fields.0.len() {
+        let attributes = fields.attributes()?;
+        let (attributes, streams) = match version {
+            RecordVersion::One => {
+                let mut halves = attributes.splitn(2, |&byte| byte == MARK);
+                let attributes = halves.next().unwrap_or_default();
+                (attributes, PartStreams::parse_1(halves.next(), summary.client_parts)?)
+            }
+            RecordVersion::Two => (attributes, PartStreams::parse_2(&mut fields, summary.client_parts)?),
+        };
+        if attributes.len() > Self::ATTRIBUTES_BYTES_MAX || attributes.contains(&MARK) || !fields.0.is_empty() {
             return Err(OpenError::Completion("attributes"));
         }
-        let mut halves = fields.0.splitn(2, |&byte| byte == HEADERS_FOLLOW);
-        let (attributes, headers) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-        if attributes.len() > Self::ATTRIBUTES_BYTES_MAX {
-            return Err(OpenError::Completion("attributes"));
-        }
-        let stream_headers = parse_headers(headers, summary.client_parts)?;
-        Ok(Self { at_upload, summary, parts, attributes: attributes.to_vec(), stream_headers })
+        Ok(Self { version, at_upload, summary, parts, attributes: attributes.to_vec(), streams })
     }
 }
 
@@ -287,34 +327,34 @@ pub(super) fn record_in(tail: &[u8]) -> Result<&[u8], OpenError> {
     Ok(record)
 }
 
-/// The mark and as many headers as `room` bytes take; zeros where one is not known, nothing where none is.
-fn headers_field(stream_headers: &[Option<StreamHeader>], room: usize) -> Vec<u8> {
-    let count = stream_headers.len().min(room.saturating_sub(size_of::<u16>() + 1) / StreamHeader::BYTES);
-    let taken = stream_headers.iter().take(count);
-    if taken.clone().all(Option::is_none) {
-        return Vec::new();
-    }
-    let mut field = vec![HEADERS_FOLLOW];
-    for header in taken {
-        field.extend_from_slice(&header.map_or([0; StreamHeader::BYTES], |header| *header.as_bytes()));
-    }
-    field
+fn append_attributes(fields: &mut Vec<u8>, attributes: &[u8]) -> Result<(), SealError> {
+    let too_long = SealError::AttributesTooLong { bytes: attributes.len() };
+    fields.extend_from_slice(&u16::try_from(attributes.len()).map_err(|_| too_long)?.to_be_bytes());
+    fields.extend_from_slice(attributes);
+    Ok(())
 }
 
-/// What [`headers_field`] wrote behind its mark.
-fn parse_headers(bytes: &[u8], client_parts: u32) -> Result<Vec<Option<StreamHeader>>, OpenError> {
-    let headers = bytes.chunks_exact(StreamHeader::BYTES);
-    let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);
-    if count > client_parts || !headers.remainder().is_empty() {
-        return Err(OpenError::Completion("stream headers"));
-    }
-    Ok(headers.map(|bytes| StreamHeader::parse(bytes).ok()).collect())
+/// The most fields that find room where the record of these parts goes: in the zeros of the last part, or in a part of
+/// its own.
+fn fields_bytes_max(parts: &PartTable) -> Result<usize, SealError> {
+    let last = parts.runs().last().map_or(PlainLen::new(0), |run| run.plain);
+    let slack_bytes = PartLayout::new(last)?.slack_bytes();
+    let bytes = if record_goes_into_last_part(last) { slack_bytes } else { PART_OVERHEAD_BYTES };
+    Ok(usize::try_from(bytes).unwrap_or_default().saturating_sub(FRAME_BYTES))
 }
 
 /// What is left to read.
 struct Fields<'a>(&'a [u8]);
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    /// As long as the two bytes before it say.
+    fn attributes(&mut self) -> Result<&'a [u8], OpenError> {
+        let bytes = usize::from(u16::from_be_bytes(self.take()?));
+        let (attributes, rest) = self.0.split_at_checked(bytes).ok_or(OpenError::Completion("cut"))?;
+        self.0 = rest;
+        Ok(attributes)
+    }
+
     fn take<const N: usize>(&mut self) -> Result<[u8; N], OpenError> {
         let (field, rest) = self.0.split_first_chunk::<N>().ok_or(OpenError::Completion("cut"))?;
         self.0 = rest;
@@ -330,10 +370,10 @@ impl Fields<'_> {
 
 const AAD: &[u8] = b"sealgate/1 completion";
 const MAGIC: [u8; 4] = *b"SGC1";
-const VERSION: u8 = 1;
-/// What parts the attributes, which are text, from the stream headers behind them.
-const HEADERS_FOLLOW: u8 = 0;
-/// The most fields of a record: 900 runs and the longest attributes. Such a record fits into the zeros of a last part.
+/// What is around the fields: stream header, one tag, trailer.
+const FRAME_BYTES: usize = StreamHeader::BYTES + 16 + TRAILER_BYTES;
+/// The most fields of a record of version 1: 900 runs and the longest attributes. Such a record fits into the zeros of
+/// every last part.
 const FIELDS_BYTES_MAX: usize = 175 + 16 * 900 + 2 + Completion::ATTRIBUTES_BYTES_MAX;
 const RUNS_MAX: u16 = 900;
 const UNLISTED: u16 = 0xffff;

@@ -7,7 +7,7 @@
 use bytes::BytesMut;
 
 use super::{
-    Completion, ObjectSecret, OpenError, PartHeader, PartNumber, PartOpener, PlainLen, SealedLen,
+    Completion, ObjectSecret, OpenError, PartHeader, PartNumber, PartOpener, PlainLen, SealedLen, StreamHash,
     completion::{Summary, TRAILER_BYTES, record_in},
     geometry::{PART_OVERHEAD_BYTES, multipart_plain},
     stream::split_at_most,
@@ -46,6 +46,8 @@ struct Seen {
     parts: u32,
     plain: u64,
     last: Option<PartNumber>,
+    /// of every part: 16 bytes each, 160 KB at most
+    streams: Vec<StreamHash>,
 }
 
 impl MultipartOpener {
@@ -92,8 +94,8 @@ impl MultipartOpener {
         Ok(())
     }
 
-    /// Ends: checks that the parts seen are those of the completion record (F-5) and that slack is zero (F-9), appends
-    /// the bytes withheld until then, and gives the record.
+    /// Ends: checks that the parts seen are those of the completion record (F-5, F-29) and that slack is zero (F-9),
+    /// appends the bytes withheld until then, and gives the record.
     ///
     /// # Errors
     /// [`OpenError::Cut`], [`OpenError::Completion`], [`OpenError::PartsDiffer`], [`OpenError::Slack`].
@@ -104,6 +106,7 @@ impl MultipartOpener {
         if completion.summary() != seen {
             return Err(OpenError::PartsDiffer);
         }
+        completion.streams().check_all(&self.seen.streams)?;
         let slack_bytes = tail.len() - TRAILER_BYTES - record_in(&tail)?.len();
         require_zero(&tail[..slack_bytes])?;
         out.extend_from_slice(&self.withheld);
@@ -168,6 +171,7 @@ impl MultipartOpener {
             return Err(OpenError::Cut);
         };
         let header = part.header();
+        self.seen.streams.push(part.stream_header().ok_or(OpenError::Cut)?.hash());
         self.seen.digest.add(header.number(), header.plain());
         self.seen.parts += 1;
         self.seen.last = Some(header.number());

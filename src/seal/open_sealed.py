@@ -42,17 +42,36 @@ def open_stream(file, secret, aad, plain, segment=SEGMENT):                     
         require(hmac.compare_digest(mac(keys[32:], nonce + stored[:size])[:TAG], stored[size:]), f"segment {i} fails authentication")
         yield ctr(keys[:32], nonce, stored[:size])
 
+def known_streams(fields):                                      # -> (of the first parts: hash of the stream header or None, digest)
+    runs, = struct.unpack(">H", fields[173:175]); at = 175 + 16 * (runs if runs != 0xFFFF else 0)
+    size, = struct.unpack(">H", fields[at:at + 2]); text, rest, known, digest = fields[at + 2:at + 2 + size], fields[at + 2 + size:], [], None
+    if fields[0] == 1:
+        text, mark, headers = text.partition(b"\0"); require(len(headers) % HEADER == 0 and bool(mark) == bool(headers), "malformed streams")
+        rest = mark + b"".join(b"\1" + header if any(header) else b"\0" for header in (headers[i:i + HEADER] for i in range(0, len(headers), HEADER)))
+    require(len(text) <= 400 and b"\0" not in text and rest[:1] == (b"\0" if fields[0] == 2 else rest[:1]), "malformed attributes")
+    rest = rest[1:]
+    while rest and digest is None:
+        entry, size = rest[1:], {0: 0, 1: HEADER, 2: 16, 3: 32}.get(rest[0]); require(size is not None and len(entry) >= size, "malformed streams")
+        if rest[0] == 3: digest = entry[:32]
+        else: known.append([None, sha256(entry[:HEADER])[:16], entry[:16]][rest[0]])
+        require(rest[0] != 1 or entry[0] == HEADER, "malformed streams"); rest = entry[size:]
+    require(not rest, "malformed streams"); return known, digest
+
 def open_parts(file, size, secret, body_secret):
     file.seek(max(0, size - OVERHEAD)); tail = file.read()
     require(tail[-16:-12] == b"SGC1" and tail[-8:] == bytes(8), "no completion record")
     length, = struct.unpack(">I", tail[-12:-8]); record = tail[-16 - length:-16]; require(len(record) == length, "record is cut")
     fields = b"".join(open_stream(io.BytesIO(record), secret, b"sealgate/1 completion", plain_size(length)))
-    total, count = struct.unpack(">QI", fields[129:141]); parts, at = [], 0
+    require(fields[0] in (1, 2), "unknown version of the record"); known, digest = known_streams(fields)
+    total, count = struct.unpack(">QI", fields[129:141]); parts, streams, at = [], [], 0
     for _ in range(count):                                  # all headers first: the parts must be those of the record
         file.seek(at); header = file.read(16); require(len(header) == 16 and header[:4] == b"SGP1", "malformed part header")
-        parts.append((at, header)); at += struct.unpack(">Q", header[8:])[0] + OVERHEAD
+        parts.append((at, header)); streams.append(sha256(file.read(HEADER))[:16]); at += struct.unpack(">Q", header[8:])[0] + OVERHEAD
     listed = sha256(b"".join(header[4:] for _, header in parts)) == fields[141:173] and total == at - count * OVERHEAD
-    require(fields[0] == 1 and listed and size - at in (0, OVERHEAD), "parts differ from the completion record")
+    same = len(known) <= count and all(told in (None, stream) for told, stream in zip(known, streams))
+    if fields[0] == 2 and len(known) == count: require(digest is not None, "malformed streams")
+    whole = sha256(b"".join(told or bytes(16) for told in known) + b"".join(streams[len(known):]))      # over all parts
+    require(listed and same and digest in (None, whole) and size - at in (0, OVERHEAD), "parts differ from the completion record")
     for (first, header), end in zip(parts, [part[0] for part in parts[1:]] + [size - 16 - length]):
         plain, segment = struct.unpack(">Q", header[8:])[0], SEGMENT
         while segments(plain, segment) > SLOTS: segment *= 2

@@ -161,6 +161,7 @@ impl PartSealer {
 pub struct PartOpener {
     secret: ObjectSecret,
     header: PartHeader,
+    stream_header: Option<StreamHeader>,
     state: State,
     slack: Vec<u8>,
 }
@@ -176,7 +177,7 @@ impl PartOpener {
     #[must_use]
     pub fn new(secret: &ObjectSecret, header: PartHeader) -> Self {
         let state = State::StreamHeader(Vec::with_capacity(StreamHeader::BYTES));
-        Self { secret: secret.duplicate(), header, state, slack: Vec::new() }
+        Self { secret: secret.duplicate(), header, stream_header: None, state, slack: Vec::new() }
     }
 
     /// Takes the next stored bytes and appends the plaintext that they complete and authenticate.
@@ -207,6 +208,11 @@ impl PartOpener {
         self.header
     }
 
+    /// The header of its stream, once it came.
+    pub(super) fn stream_header(&self) -> Option<&StreamHeader> {
+        self.stream_header.as_ref()
+    }
+
     /// Ends, and hands over the bytes behind the stream unchecked.
     pub(super) fn into_slack(self) -> Result<Vec<u8>, OpenError> {
         if self.is_done() { Ok(self.slack) } else { Err(OpenError::Cut) }
@@ -232,6 +238,7 @@ impl PartOpener {
                     let header = StreamHeader::parse(held)?;
                     let aad = [AAD, &self.header.to_bytes()];
                     let stream = StreamOpener::whole(&self.secret, &aad, self.header.layout.stream, &header);
+                    self.stream_header = Some(header);
                     self.state = State::Segments(Box::new(stream));
                 }
                 Ok(later)
@@ -261,6 +268,16 @@ pub(super) fn range_opener(
     range: PlainRange,
 ) -> Result<StreamOpener, LengthError> {
     StreamOpener::range(secret, &[AAD, &header.to_bytes()], header.layout.stream, stream_header, range)
+}
+
+/// The stream header of a part as it is stored; its first segment proves it.
+///
+/// # Errors
+/// [`OpenError::PartHeader`], [`OpenError::StreamHeader`].
+pub fn stream_header_of(stored_part: &[u8]) -> Result<StreamHeader, OpenError> {
+    let (part_header, rest) = stored_part.split_at_checked(PartHeader::BYTES).ok_or(OpenError::PartHeader)?;
+    PartHeader::parse(part_header)?;
+    StreamHeader::parse(rest.get(..StreamHeader::BYTES).unwrap_or_default())
 }
 
 /// Puts the completion record at the end of the client's last part, as it is stored, in place of zeros.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::{
-    ObjectSecret, OpenError, PartHeader, PartTable, PlainRange, SealedLen, StreamHeader,
+    ObjectSecret, OpenError, PartHeader, PartStreams, PartTable, PlainRange, SealedLen, StreamHeader,
     geometry::{self, LengthError, StreamLayout},
     part::{self, PREAMBLE_BYTES},
     single,
@@ -39,6 +39,7 @@ enum State {
 struct Rest {
     secret: ObjectSecret,
     table: Arc<PartTable>,
+    streams: Arc<PartStreams>,
     walk: Walk,
     range: PlainRange,
     /// the stored offset behind the last segment needed of the present part
@@ -68,15 +69,16 @@ impl RangeOpener {
         Ok(Self { lead_bytes, state: State::Segments(Box::new(stream)), rest: None })
     }
 
-    /// Begins with a range of a multipart object, to be fed the bytes of [`PartTable::span`]. `header` is the stream
-    /// header that the span says to fetch, and is ignored where it says none.
+    /// Begins with a range of a multipart object, to be fed the bytes of [`PartTable::span`]. `streams` is what the
+    /// completion record says of the parts' streams; `header` is the stream header that the span says to fetch, and is
+    /// ignored where it says none.
     ///
     /// # Errors
     /// [`OpenError::Length`] when the range is not within the table, [`OpenError::StreamHeader`] when a header is needed
-    /// and not given.
+    /// and not given, [`OpenError::PartsDiffer`] when it is not the one of the record (F-29).
     pub fn parts(
         secret: &ObjectSecret,
-        table: Arc<PartTable>,
+        (table, streams): (Arc<PartTable>, Arc<PartStreams>),
         range: PlainRange,
         header: Option<&StreamHeader>,
     ) -> Result<Self, OpenError> {
@@ -86,19 +88,21 @@ impl RangeOpener {
         let stored_end = stored_end((part, within))?;
         let state = if needs_header {
             let header = header.ok_or(OpenError::StreamHeader)?;
+            streams.check(part.index, header)?;
             let part_header = PartHeader::new(part.number, part.plain)?;
             State::Segments(Box::new(part::range_opener(secret, part_header, header, within)?))
         } else {
             State::Preamble(Vec::with_capacity(PREAMBLE_BYTES), part, within)
         };
-        let rest = Rest { secret: secret.duplicate(), table, walk, range, stored_end };
+        let rest = Rest { secret: secret.duplicate(), table, streams, walk, range, stored_end };
         Ok(Self { lead_bytes: 0, state, rest: Some(rest) })
     }
 
     /// Takes the next stored bytes and appends what they complete of the range.
     ///
     /// # Errors
-    /// [`OpenError::Segment`], [`OpenError::PartHeader`], [`OpenError::StreamHeader`], [`OpenError::Trailing`].
+    /// [`OpenError::Segment`], [`OpenError::PartHeader`], [`OpenError::StreamHeader`], [`OpenError::PartsDiffer`],
+    /// [`OpenError::Trailing`].
     pub fn push(&mut self, mut sealed: &[u8], out: &mut BytesMut) -> Result<(), OpenError> {
         while !sealed.is_empty() {
             let (lead, behind) = split_at_most(sealed, self.lead_bytes);
@@ -139,6 +143,7 @@ impl RangeOpener {
                     return Err(OpenError::PartHeader);
                 }
                 let header = StreamHeader::parse(stream_header)?;
+                rest.streams.check(part.index, &header)?;
                 let stream = part::range_opener(&rest.secret, expected, &header, *range)?;
                 self.state = State::Segments(Box::new(stream));
             }

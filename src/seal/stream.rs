@@ -6,10 +6,12 @@
 //! ranges, records and attributes are framings of these two. Source:
 //! <https://developers.google.com/tink/streaming-aead/aes_ctr_hmac_streaming>.
 
+use std::fmt;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::BytesMut;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
@@ -67,6 +69,40 @@ impl StreamHeader {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
+    }
+
+    /// What tells this stream from every other.
+    #[must_use]
+    pub fn hash(&self) -> StreamHash {
+        let digest = Sha256::digest(self.0);
+        StreamHash(digest.first_chunk().copied().unwrap_or_default())
+    }
+}
+
+/// The first 16 bytes of the SHA-256 of a stream header, public; printed in hex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamHash([u8; Self::BYTES]);
+
+impl StreamHash {
+    /// The length of every hash.
+    pub const BYTES: usize = 16;
+
+    /// A hash as a record or a client keeps it.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Display for StreamHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 

@@ -3,8 +3,9 @@
 use bytes::BytesMut;
 
 use super::{
-    Binding, Completion, Envelope, Kind, ObjectSecret, PartNumber, PartSealer, PartTable, PlainLen, Seed, TenantKey,
-    geometry::record_goes_into_last_part, place_record,
+    Binding, Completion, Envelope, Kind, ObjectSecret, PartNumber, PartSealer, PartStream, PartStreams, PartTable,
+    PlainLen, RecordVersion, Seed, StreamHeader, TenantKey, geometry::record_goes_into_last_part, place_record,
+    stream_header_of,
 };
 
 /// Bytes that repeat neither by segment nor by block.
@@ -41,13 +42,27 @@ pub(super) struct Stored {
     pub(super) secret: ObjectSecret,
     pub(super) plain: Vec<u8>,
     pub(super) table: PartTable,
+    /// as the record knows them
+    pub(super) streams: PartStreams,
     /// as the backend keeps them, with the completion part where there is one
     pub(super) parts: Vec<Vec<u8>>,
 }
 
 impl Stored {
-    /// Parts of these numbers and lengths.
+    /// Parts of these numbers and lengths, with a record of version 1 that knows nothing of their streams.
     pub(super) fn new(parts: &[(u32, usize)]) -> Self {
+        Self::recorded(parts, RecordVersion::One, |_| PartStream::Unknown)
+    }
+
+    /// With a record of version 2 that knows of the stream of the n-th part, from 0, what `known` makes of its header.
+    pub(super) fn with_streams(parts: &[(u32, usize)], known: impl Fn(usize, StreamHeader) -> PartStream) -> Self {
+        let index = std::cell::Cell::new(0);
+        Self::recorded(parts, RecordVersion::Two, |part| {
+            known(index.replace(index.get() + 1), stream_header_of(part).unwrap())
+        })
+    }
+
+    fn recorded(parts: &[(u32, usize)], version: RecordVersion, known: impl Fn(&[u8]) -> PartStream) -> Self {
         let (envelope, secret) = envelope(Kind::Multipart);
         let plain = sample(parts.iter().map(|part| part.1).sum());
         let table =
@@ -61,13 +76,14 @@ impl Stored {
                 part(&secret, *part_number, now)
             })
             .collect();
-        let record = Completion::seal(&secret, &envelope, &table, b"attributes").unwrap();
+        let streams: Vec<_> = stored.iter().map(|part| known(part)).collect();
+        let record = Completion::seal(&secret, &envelope, version, (&table, &streams), b"attributes").unwrap();
         if record_goes_into_last_part(PlainLen::new(parts.last().unwrap().1 as u64)) {
             place_record(stored.last_mut().unwrap(), &record).unwrap();
         } else {
             stored.push(record.into_part());
         }
-        Self { secret, plain, table, parts: stored }
+        Self { secret, plain, table, streams: PartStreams::new(streams), parts: stored }
     }
 
     pub(super) fn body(&self) -> Vec<u8> {

@@ -181,6 +181,21 @@ fn s3api_copies() {
 }
 
 #[test]
+fn s3api_completes_parts_as_they_are_listed() {
+    let gateway = Gateway::with_bucket();
+    fs::write(gateway.work().join("up"), Content::new(1, 70_000).to_vec()).unwrap();
+    let create = s3api(&gateway, "create-multipart-upload --bucket bucket --key key --query UploadId").succeeds();
+    let of_upload = format!("--bucket bucket --key key --upload-id {}", create.trim());
+    let part = format!("upload-part {of_upload} --part-number 1 --body up --query ETag");
+    let etag = s3api(&gateway, &part).succeeds().replace('"', "");
+    let listed = s3api(&gateway, &format!("list-parts {of_upload} --query Parts[0].ETag")).succeeds().replace('"', "");
+    assert_eq!(listed, etag);
+    let parts = format!("--multipart-upload Parts=[{{ETag={},PartNumber=1}}]", listed.trim());
+    s3api(&gateway, &format!("complete-multipart-upload {of_upload} {parts}")).succeeds();
+    assert!(gateway.get("/bucket/key").succeeds() == Content::new(1, 70_000).to_vec());
+}
+
+#[test]
 fn mv_moves_a_large_object() {
     let gateway = Gateway::with_bucket();
     let content = Content::new(1, 20_000_000);

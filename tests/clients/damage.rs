@@ -5,6 +5,9 @@ use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use serde_json::json;
+
+use crate::sealed::{begin, put_part};
 use crate::support::store::contains;
 use crate::support::{Content, Gateway, Request, Response};
 
@@ -164,6 +167,44 @@ fn a_damaged_multipart_object_is_refused() {
         }
     }
     gateway.get("/bucket/key").succeeds();
+}
+
+#[test]
+fn an_earlier_attempt_at_a_part_is_refused() {
+    let seed = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let crypto = json!({"crypto": {"key_seed": seed, "record_version": 2}});
+    for bytes in [5 << 20, 1_000_000] {
+        let mut gateway = Gateway::with_tenant(&crypto, &json!({}));
+        gateway.call(Request::new("PUT", "/bucket")).succeeds();
+        let (id, mut etags) = (begin(&gateway), Vec::new());
+        let mut attempt = |seed| {
+            let stored = gateway.file_stored_by(|| etags.push(put_part(&gateway, &id, 1, &plain(seed, bytes))));
+            (fs::read(&stored).unwrap(), stored)
+        };
+        let ((first, _), (second, stored)) = (attempt(1), attempt(2));
+        assert_eq!((first.len(), first.get(..16)), (second.len(), second.get(..16)), "of one number and length");
+        fs::write(&stored, first).unwrap();
+        // a restart forgets what was sealed here: the client's word alone is left
+        gateway.restart_after(|_| ());
+        let body = format!("<Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part>", etags[1]);
+        let body = format!("<CompleteMultipartUpload>{body}</CompleteMultipartUpload>");
+        let done = gateway.call(Request::new("POST", &format!("/bucket/key?uploadId={id}")).body(body));
+        if bytes < 5 << 20 {
+            done.is_error(500, "InternalError");
+            continue;
+        }
+        done.succeeds();
+        let whole = gateway.get("/bucket/key");
+        assert!(whole.status == 500 || !whole.ended_well, "{}", whole.status);
+        for range in ["bytes=0-9", "bytes=3000000-3000009", "bytes=-9"] {
+            let response = gateway.call(Request::new("GET", "/bucket/key").header("range", range));
+            response.is_error(500, "InternalError");
+        }
+    }
+}
+
+fn plain(seed: u64, bytes: u64) -> Vec<u8> {
+    Content::new(seed, bytes).to_vec()
 }
 
 #[test]

@@ -1,5 +1,5 @@
 """boto3: multipart uploads, as S3 promises them."""
-import base64, hashlib
+import base64, hashlib, re
 
 from harness import MIB, client, content, equal, read, refused, run, with_bucket
 
@@ -76,6 +76,24 @@ def the_etag_of_a_replaced_part_is_an_invalid_part():
     old = _part(s3, upload, 1, content(5 * MIB, 1))
     _part(s3, upload, 1, content(5 * MIB, 2))
     with refused("InvalidPart", 400): _complete(s3, upload, {1: old})
+
+
+def the_etag_of_a_part_tells_the_attempt():
+    s3 = with_bucket()
+    s3.put_object(Bucket="bucket", Key="source", Body=content(1000))
+    for size in [1000, 5 * MIB]:
+        upload = _begin(s3)
+        first, etag = (_part(s3, upload, 1, content(size)) for _ in range(2))
+        copied = s3.upload_part_copy(**OBJECT, UploadId=upload, PartNumber=2, CopySource="bucket/source")["CopyPartResult"]["ETag"]
+        for one in (first, etag, copied): assert re.fullmatch(r'"[0-9a-f]{32}-[0-9a-f]{32}"', one), one
+        assert len({one[-33:] for one in (first, etag, copied)}) == 3
+        equal([part["ETag"] for part in s3.list_parts(**OBJECT, UploadId=upload)["Parts"]], [etag, copied])
+        stored, attempt = etag.strip('"').split("-")
+        for wrong in [stored, f"{stored}-0", f"{stored}-{first[-33:]}", f"{stored}-{attempt[1:]}", attempt]:
+            with refused("InvalidPart", 400): _complete(s3, upload, {1: wrong})
+        given = {1000: etag.strip('"').upper(), 5 * MIB: f"{stored}-{32 * '0'}"}[size]
+        assert re.fullmatch(r'"[0-9a-f]{32}-[12]"', _complete(s3, upload, {1: given})["ETag"])
+        equal(read(s3, "key"), content(size))
 
 
 def the_upload_is_open_after_a_refused_completion():

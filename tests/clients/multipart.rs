@@ -9,6 +9,7 @@ script_tests! {
     parts_may_come_in_any_order_and_with_gaps
     a_part_that_is_sent_again_replaces_the_first
     the_etag_of_a_replaced_part_is_an_invalid_part
+    the_etag_of_a_part_tells_the_attempt
     the_upload_is_open_after_a_refused_completion
     parts_that_are_not_named_are_dropped
     parts_must_be_named_in_order

@@ -220,19 +220,19 @@ fn change_seed(data: &Path, seed: &str) {
     fs::write(&file, kept.replace(&old, seed)).unwrap();
 }
 
-fn begin(gateway: &Gateway) -> String {
+pub(crate) fn begin(gateway: &Gateway) -> String {
     let begun = gateway.call(Request::new("POST", "/bucket/key?uploads")).succeeds();
     between(&String::from_utf8(begun).unwrap(), "<UploadId>", "</UploadId>")
 }
 
-fn put_part(gateway: &Gateway, id: &str, number: u32, body: &[u8]) -> String {
+pub(crate) fn put_part(gateway: &Gateway, id: &str, number: u32, body: &[u8]) -> String {
     let put = Request::new("PUT", &format!("/bucket/key?partNumber={number}&uploadId={id}")).body(body);
     let response = gateway.call(put);
     assert_eq!(response.status, 200, "{}", response.text());
     response.header("etag").to_owned()
 }
 
-fn complete(gateway: &Gateway, id: &str, etags: &[String]) {
+pub(crate) fn complete(gateway: &Gateway, id: &str, etags: &[String]) {
     let part = |(number, etag): (u32, _)| format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
     let parts: String = (1..).zip(etags).map(part).collect();
     let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");

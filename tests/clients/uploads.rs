@@ -211,7 +211,13 @@ fn unsigned_chunks(body: &[u8], trailer: &str) -> Vec<u8> {
 }
 
 /// An upload in two signed chunks; `signer` signs the request, `chunk_signer` the chunks.
-pub(crate) fn signed_chunks(gateway: &Gateway, path: &str, body: &[u8], signer: &Signer, chunk_signer: &Signer) -> Request {
+pub(crate) fn signed_chunks(
+    gateway: &Gateway,
+    path: &str,
+    body: &[u8],
+    signer: &Signer,
+    chunk_signer: &Signer,
+) -> Request {
     let word = Payload::Word("STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
     let (request, signature) = signer.sign_as(chunked_put(path, body), gateway.address(), word);
     let (mut chunked, _) = chunks(chunk_signer, signature, body);

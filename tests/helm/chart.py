@@ -348,6 +348,7 @@ def wrong_values_are_refused_in_plain_words():
         ({"config": {"crypto": {"mode": "local-multi-keys"}}}, "update_period"),
         ({"config": {"crypto": {"mode": "remote-multi-keys", "update_period": "1h"}}}, "coordinator"),
         ({"config": {"crypto": {"mode": "many"}}}, "mode"),
+        ({"config": {"crypto": {"record_version": 3}}}, "record_version"),
         ({"config": {"crypto": {"key_seed": "c2VjcmV0"}}}, "put it into the Secret"),
         ({"config": {"crypto": None}}, "seeds of their own"),
         *((merged(TOGGLES[mode], {"existingSecret": ""}), "kubectl -n default create secret generic NAME")

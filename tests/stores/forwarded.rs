@@ -15,8 +15,14 @@ fn naming(other: &str) -> Vec<(&'static str, Vec<u8>)> {
              <Destination><Bucket>{bucket}</Bucket></Destination></Rule></ReplicationConfiguration>"
         )
     };
-    let logging = |target: &str| format!("<BucketLoggingStatus><LoggingEnabled>{target}<TargetPrefix>x</TargetPrefix></LoggingEnabled></BucketLoggingStatus>");
-    let policy = |resource: &str| format!(r#"{{"Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"{resource}"}}]}}"#);
+    let logging = |target: &str| {
+        format!(
+            "<BucketLoggingStatus><LoggingEnabled>{target}<TargetPrefix>x</TargetPrefix></LoggingEnabled></BucketLoggingStatus>"
+        )
+    };
+    let policy = |resource: &str| {
+        format!(r#"{{"Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"{resource}"}}]}}"#)
+    };
     let utf16 = |text: String| [0xfeff_u16].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let mut documents: Vec<(&'static str, Vec<u8>)> = Vec::new();
     for arn in [
@@ -41,12 +47,21 @@ fn naming(other: &str) -> Vec<(&'static str, Vec<u8>)> {
     for resource in [format!("arn:aws:s3:::{other}/*"), format!("arn:aws:s3\\u003a::{other}/*"), "*".to_owned()] {
         documents.push(("policy", policy(&resource).into_bytes()));
     }
-    let topic = format!("<NotificationConfiguration><TopicConfiguration><Topic>arn:aws:sns:::{other}</Topic><Event>s3:ObjectCreated:*</Event></TopicConfiguration></NotificationConfiguration>");
+    let topic = format!(
+        "<NotificationConfiguration><TopicConfiguration><Topic>arn:aws:sns:::{other}</Topic><Event>s3:ObjectCreated:*</Event></TopicConfiguration></NotificationConfiguration>"
+    );
     documents.push(("notification", topic.into_bytes()));
     documents.push(("cors", b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>".to_vec()));
     documents.push(("website", b"<WebsiteConfiguration><RedirectAllRequestsTo><HostName>evil</HostName></RedirectAllRequestsTo></WebsiteConfiguration>".to_vec()));
-    documents.push(("ownershipControls", b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>".to_vec()));
-    documents.push(("publicAccessBlock", b"<PublicAccessBlockConfiguration><BlockPublicAcls>false</BlockPublicAcls></PublicAccessBlockConfiguration>".to_vec()));
+    documents.push((
+        "ownershipControls",
+        b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>".to_vec(),
+    ));
+    documents.push((
+        "publicAccessBlock",
+        b"<PublicAccessBlockConfiguration><BlockPublicAcls>false</BlockPublicAcls></PublicAccessBlockConfiguration>"
+            .to_vec(),
+    ));
     documents.push(("inventory&id=a", format!("<InventoryConfiguration><Destination><S3BucketDestination><Bucket>arn:aws:s3:::{other}</Bucket></S3BucketDestination></Destination></InventoryConfiguration>").into_bytes()));
     documents
 }
@@ -177,8 +192,17 @@ fn of_a_request_about_a_setting_only_known_words_reach_the_store() {
     answer.succeeds();
     let [head] = &heads[..] else { panic!("one request: {heads:?}") };
     let names: Vec<_> = head.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
-    let known = ["host", "authorization", "x-amz-date", "x-amz-content-sha256", "content-md5", "content-length",
-        "x-sealgate-request-id", "x-amz-security-token", "traceparent"];
+    let known = [
+        "host",
+        "authorization",
+        "x-amz-date",
+        "x-amz-content-sha256",
+        "content-md5",
+        "content-length",
+        "x-sealgate-request-id",
+        "x-amz-security-token",
+        "traceparent",
+    ];
     assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
     assert!(head.lines().next().unwrap().contains("bucket?lifecycle HTTP/1.1"), "{head}");
     for query in ["lifecycle&prefix=x", "lifecycle&versionId=1", "lifecycle&uploads", "lifecycle&lifecycle"] {
@@ -243,7 +267,9 @@ fn no_grant_reaches_a_store() {
         answer.succeeds();
         assert!(heads.iter().all(|head| !head.contains("x-amz-acl") && !head.contains("x-amz-grant")), "{heads:?}");
     }
-    gateway.call(Request::new("PUT", "/owned").header("x-amz-object-ownership", "ObjectWriter")).is_error(501, "NotImplemented");
+    gateway
+        .call(Request::new("PUT", "/owned").header("x-amz-object-ownership", "ObjectWriter"))
+        .is_error(501, "NotImplemented");
     gateway.call(Request::new("PUT", "/owned").header("x-amz-object-ownership", "BucketOwnerEnforced")).succeeds();
 }
 

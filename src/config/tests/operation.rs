@@ -1,4 +1,4 @@
-//! The sections `listen` and `audit`.
+//! The sections `listen` and `audit`, and the version of completion records.
 
 use super::*;
 
@@ -43,4 +43,20 @@ fn names_of_the_admin_port_are_names_of_hosts() {
         assert!(refused(&config).contains("listen.admin_hosts[1]"), "{name}: {}", refused(&config));
     }
     assert!(refused(&json!({"listen": {"admin_hosts": vec!["a"; 65]}})).contains("at most 64"));
+}
+
+#[test]
+fn completion_records_are_of_version_1_unless_2_is_asked_for() {
+    let version = |crypto: Value| loaded(&json!({"crypto": crypto}), &Value::Null).config.record_version;
+    assert_eq!(version(json!({"key_seed": SEED})), RecordVersion::One);
+    assert_eq!(version(json!({"key_seed": SEED, "record_version": 1})), RecordVersion::One);
+    assert_eq!(version(json!({"key_seed": SEED, "record_version": 2})), RecordVersion::Two);
+    for other in [json!(0), json!(3), json!(255)] {
+        let config = json!({"crypto": {"key_seed": SEED, "record_version": other}});
+        assert_eq!(refused(&config), "`crypto.record_version`: must be from 1 to 2");
+    }
+    for other in [json!("2"), json!(2.5), json!(-1), json!(256), json!(true), json!([2])] {
+        let config = json!({"crypto": {"key_seed": SEED, "record_version": other}});
+        assert!(refused(&config).contains("crypto.record_version"), "{other}");
+    }
 }

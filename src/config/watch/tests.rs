@@ -149,12 +149,15 @@ async fn what_needs_a_restart_is_named() {
     let mounts = Mounts::new(&single(SEEDS[0]));
     let running = mounts.load().config.fixed();
     let local = json!({
-        "crypto": {"mode": "local-multi-keys", "update_period": "1h", "tenant_keys": {"a": SEEDS[1]}},
+        "crypto": {
+            "mode": "local-multi-keys", "update_period": "1h", "tenant_keys": {"a": SEEDS[1]}, "record_version": 2
+        },
         "listen": {"s3": "127.0.0.1:9"}, "backend": {"path": "elsewhere"}, "tenants": [],
         "auth": {"allow_sse_c": true}, "limits": {"connections_max": 9}
     });
     mounts.swap(2, &local.to_string());
     let changed = mounts.load().config.fixed();
-    assert_eq!(running.changes(&changed), ["backend", "listen", "limits", "auth", "crypto.mode", "tenants"]);
+    let waiting = ["backend", "listen", "limits", "auth", "crypto.mode", "crypto.record_version", "tenants"];
+    assert_eq!(running.changes(&changed), waiting);
     assert!(changed.changes(&changed).is_empty());
 }

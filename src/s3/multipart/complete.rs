@@ -17,14 +17,16 @@ use super::finish::{Finish, Finished, finish};
 use super::parts::{self, Part};
 use super::record::{OpenUpload, located};
 use super::staging::Note;
+use super::streams;
 use crate::backend::calls::{continued, origin};
 use crate::s3::attributes_record::Attributes;
 use crate::s3::checksum::{Algorithm, Kept, declared_checksums, show_checksums};
 use crate::s3::customer_key::customer_key;
+use crate::s3::etag::PartTag;
 use crate::s3::gateway::Gateway;
 use crate::s3::scope::{Name, Scope};
 use crate::s3::{errors, etag, metadata, parts as completed_parts, versions};
-use crate::seal::{Kind, StreamHeader};
+use crate::seal::{Kind, StreamHash};
 
 pub(crate) async fn complete_multipart_upload(
     gateway: &Gateway,
@@ -62,16 +64,20 @@ pub(crate) async fn complete_multipart_upload(
     check_sizes(&chosen, input.mpu_object_size)?;
     let declared = declared_checksums!(input);
     let notes = notes(&upload, &chosen).await?;
+    let mut streams = Vec::with_capacity(chosen.len());
+    for (named, part) in named.iter().zip(&chosen) {
+        streams.push(streams::completed(&gateway.uploads, &upload, part, &notes, named.stream()).await?);
+    }
     let kept = whole_checksum(&upload, (&named, &chosen, &notes), &declared, input.checksum_type.as_ref())?;
 
-    let stream_headers = stream_headers(gateway, &upload, &chosen, &notes).await;
     let attributes = Attributes { checksum: kept.clone(), upload: Some(upload.staging.id().to_owned()) };
     let work = Finish {
         backend: Arc::clone(&gateway.backend),
         uploads: gateway.uploads.clone(),
         conditions: etag::write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref()),
         attributes,
-        stream_headers,
+        record_version: gateway.record_version,
+        streams,
         tables: gateway.part_tables.clone(),
         taken: there.iter().filter(|part| !part.staged).map(|part| part.number).collect(),
         parts: chosen,
@@ -149,9 +155,16 @@ async fn repeated(
 /// A part as Complete names it.
 struct Named {
     number: u32,
-    /// as shown, without quotes
-    etag: String,
+    /// none where it has not the form of any that was shown
+    tag: Option<PartTag>,
     sums: Checksum,
+}
+
+impl Named {
+    /// The hash of the stream that the client means, if it was told.
+    fn stream(&self) -> Option<StreamHash> {
+        self.tag.as_ref()?.stream
+    }
 }
 
 fn named_parts(listed: Option<&[CompletedPart]>) -> S3Result<Vec<Named>> {
@@ -166,19 +179,15 @@ fn named_parts(listed: Option<&[CompletedPart]>) -> S3Result<Vec<Named>> {
 fn named_part(part: &CompletedPart) -> S3Result<Named> {
     let number = part.part_number.ok_or_else(|| s3_error!(MalformedXML))?;
     let etag = part.e_tag.as_ref().ok_or_else(|| s3_error!(MalformedXML))?;
-    Ok(Named {
-        number: parts::number(number)?,
-        etag: etag.value().trim_matches('"').to_owned(),
-        sums: declared_checksums!(part),
-    })
+    Ok(Named { number: parts::number(number)?, tag: PartTag::parse(etag.value()), sums: declared_checksums!(part) })
 }
 
 /// The part with the number and entity tag that the client names.
 fn choose(named: &Named, there: &[Part]) -> S3Result<Part> {
-    let etag = etag::stored(&named.etag);
     let from = there.partition_point(|part| part.number < named.number);
     let mut same = there.get(from..).unwrap_or_default().iter().take_while(|part| part.number == named.number);
-    same.find(|part| part.etag == etag).cloned().ok_or_else(|| s3_error!(InvalidPart))
+    let is_named = |part: &&Part| named.tag.as_ref().is_some_and(|tag| tag.names(&part.etag));
+    same.find(is_named).cloned().ok_or_else(|| s3_error!(InvalidPart))
 }
 
 /// Every part but the last has 5 MiB or more, and all together what the client says.
@@ -205,21 +214,6 @@ async fn notes(upload: &OpenUpload, chosen: &[Part]) -> S3Result<Vec<Note>> {
     }
     let last = chosen.last().map_or(0, |part| part.number);
     upload.staging.notes(&upload.secret, 0, last).await.map_err(errors::backend)
-}
-
-/// The stream headers of the parts, as far as this replica or a note knows them.
-async fn stream_headers(
-    gateway: &Gateway,
-    upload: &OpenUpload,
-    chosen: &[Part],
-    notes: &[Note],
-) -> Vec<Option<StreamHeader>> {
-    let mut headers = Vec::with_capacity(chosen.len());
-    for Part { number, etag, .. } in chosen {
-        let own = gateway.uploads.header(&upload.staging, *number, etag).await;
-        headers.push(own.or_else(|| super::staging::stream_header_of(notes, *number, etag)));
-    }
-    headers
 }
 
 /// The checksum of the whole object, where the upload was created with one.
@@ -249,7 +243,7 @@ fn summed(named: &Named, part: &Part, notes: &[Note]) -> Summed {
     Summed {
         number: part.number,
         plain_bytes: part.plain.bytes(),
-        noted: super::staging::checksum_of(notes, part.number, &part.etag).map(|kept| kept.value),
+        noted: super::staging::checksum_of(notes, part.number, &part.etag, named.stream()).map(|kept| kept.value),
         declared: named.sums.clone(),
     }
 }

@@ -18,7 +18,10 @@ use crate::s3::attributes_record::Attributes;
 use crate::s3::errors;
 use crate::s3::parts::{Completed, PartTables, StoredAs};
 use crate::seal::geometry::PART_NUMBER_MAX;
-use crate::seal::{Completion, CompletionRecord, PartNumber, PartTable, SealError, StreamHeader, place_record};
+use crate::seal::{
+    Completion, CompletionRecord, PartNumber, PartStream, PartStreams, PartTable, RecordVersion, SealError,
+    place_record, stream_header_of,
+};
 
 /// What to do.
 pub(super) struct Finish {
@@ -31,8 +34,9 @@ pub(super) struct Finish {
     pub(super) taken: BTreeSet<u32>,
     /// of the object
     pub(super) attributes: Attributes,
+    pub(super) record_version: RecordVersion,
     /// of the parts, as far as they are known
-    pub(super) stream_headers: Vec<Option<StreamHeader>>,
+    pub(super) streams: Vec<PartStream>,
     pub(super) tables: PartTables,
     pub(super) conditions: WriteConditions,
 }
@@ -46,12 +50,13 @@ pub(super) struct Finished {
 }
 
 pub(super) async fn finish(work: Finish) -> S3Result<Finished> {
-    let Finish { backend, uploads, upload, parts, taken, attributes, stream_headers, tables, conditions } = work;
+    let Finish { backend, uploads, upload, parts, taken, attributes, record_version, mut streams, tables, conditions } =
+        work;
     let table = table(&parts).map_err(|error| errors::seal(&error))?;
     let json = attributes.to_bytes()?;
-    let record = Completion::seal_with(&upload.secret, &upload.envelope, &table, &json, &stream_headers)
+    let record = Completion::seal(&upload.secret, &upload.envelope, record_version, (&table, &streams), &json)
         .map_err(|error| errors::seal(&error))?;
-    let (number, body) = last_part(&upload, &parts, &taken, record).await?;
+    let (number, body) = last_part(&upload, &parts, (&taken, streams.last()), record).await?;
     let etag = put(backend.as_ref(), &upload, number, body).await?;
 
     let stored = parts.into_iter().filter(|part| part.number != number).map(|part| (part.number, part.etag));
@@ -61,7 +66,10 @@ pub(super) async fn finish(work: Finish) -> S3Result<Finished> {
     let written = backend.complete_upload(complete).await.map_err(errors::backend)?;
 
     let object = ObjectRef { bucket: upload.at.bucket.clone(), key: upload.at.key.clone(), version_id: None };
-    tables.keep(object, written.etag.clone(), Completed::new(of, table, attributes, &stream_headers)).await;
+    // no more than a record read back would tell
+    streams.truncate(STREAMS_KEPT_MAX);
+    let completed = Completed::new(of, table, attributes, PartStreams::new(streams));
+    tables.keep(object, written.etag.clone(), completed).await;
     uploads.forget(&upload.staging).await;
     // The object is there whatever becomes of this; the sweeper comes after it.
     if let Err(error) = upload.staging.clear().await {
@@ -76,11 +84,11 @@ fn table(parts: &[Part]) -> Result<PartTable, SealError> {
 }
 
 /// The stored part that carries the completion record: the client's last part if it waits in the staging bucket, else one
-/// more with a free number.
+/// more with a free number. One that waits must be the attempt with the stream that is known.
 async fn last_part(
     upload: &OpenUpload,
     parts: &[Part],
-    taken: &BTreeSet<u32>,
+    (taken, stream): (&BTreeSet<u32>, Option<&PartStream>),
     record: CompletionRecord,
 ) -> S3Result<(u32, Vec<u8>)> {
     let last = parts.last().ok_or_else(|| s3_error!(MalformedXML))?;
@@ -96,6 +104,9 @@ async fn last_part(
         return Err(s3_error!(InvalidPart));
     }
     let mut body = staged.map_err(errors::backend)?;
+    let known = PartStreams::new(stream.copied().into_iter().collect());
+    let is_known = stream_header_of(&body).and_then(|header| known.check(0, &header));
+    is_known.map_err(|error| errors::unsealable(upload.at.bucket.as_str(), &upload.at.key, &error))?;
     place_record(&mut body, &record).map_err(|error| errors::seal(&error))?;
     Ok((last.number, body))
 }
@@ -108,3 +119,5 @@ async fn put(backend: &dyn Backend, upload: &OpenUpload, number: u32, body: Vec<
 
 /// The backend's highest part number, which no client's part has (F-7).
 const NUMBER_MAX: u32 = PART_NUMBER_MAX + 1;
+/// Parts of one object whose streams are remembered, some 40 bytes each.
+const STREAMS_KEPT_MAX: usize = 1_000;

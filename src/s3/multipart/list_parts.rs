@@ -6,11 +6,14 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::checksums::UploadChecksum;
 use super::parts::{self, Part};
 use super::staging::{self, Note};
+use super::streams;
 use crate::s3::checksum::show_checksums;
+use crate::s3::errors;
+use crate::s3::etag::PartTag;
 use crate::s3::gateway::Gateway;
 use crate::s3::list::view::owner;
 use crate::s3::scope::Scope;
-use crate::s3::{errors, etag};
+use crate::seal::StreamHash;
 use crate::tenant::TenantId;
 
 pub(crate) async fn list_parts(
@@ -31,6 +34,10 @@ pub(crate) async fn list_parts(
         }
         (Some(_) | None, _) => Vec::new(),
     };
+    let mut parts = Vec::with_capacity(listed.len());
+    for part in &listed {
+        parts.push(shown(part, &notes, streams::shown(&gateway.uploads, &upload, part, &notes).await));
+    }
     let next = listed.last().map(|part| part.number).filter(|_| truncated);
     let tenant = &scope.principal.tenant;
     Ok(S3Response::new(ListPartsOutput {
@@ -45,16 +52,16 @@ pub(crate) async fn list_parts(
         max_parts: i32::try_from(max).ok(),
         part_number_marker: i32::try_from(after).ok(),
         next_part_number_marker: next.and_then(|number| i32::try_from(number).ok()),
-        parts: Some(listed.iter().map(|part| shown(part, &notes)).collect()),
+        parts: Some(parts),
         storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
         ..ListPartsOutput::default()
     }))
 }
 
-fn shown(part: &Part, notes: &[Note]) -> ShownPart {
-    let checksum = staging::checksum_of(notes, part.number, &part.etag);
+fn shown(part: &Part, notes: &[Note], stream: Option<StreamHash>) -> ShownPart {
+    let checksum = staging::checksum_of(notes, part.number, &part.etag, stream);
     let mut shown = ShownPart {
-        e_tag: Some(etag::shown(&part.etag)),
+        e_tag: Some(PartTag::shown(&part.etag, stream)),
         last_modified: Some(Timestamp::from(part.last_modified)),
         part_number: i32::try_from(part.number).ok(),
         size: i64::try_from(part.plain.bytes()).ok(),

@@ -23,7 +23,7 @@ use crate::backend::{
 };
 use crate::s3::checksum::{Algorithm, Kept};
 use crate::s3::errors;
-use crate::seal::{ObjectSecret, StreamHeader, open_attributes, seal_attributes};
+use crate::seal::{ObjectSecret, StreamHash, StreamHeader, open_attributes, seal_attributes};
 
 /// What one open upload has in the staging bucket.
 #[derive(Clone)]
@@ -233,23 +233,28 @@ impl Note {
     }
 }
 
-/// The checksum of a stored part, from the notes of its upload.
-pub(super) fn checksum_of(notes: &[Note], number: u32, etag: &StoredETag) -> Option<Kept> {
-    let note = note_of(notes, number, etag)?;
+/// The checksum of a stored part, from the notes of its upload: of the attempt with this stream, where that is known.
+pub(super) fn checksum_of(notes: &[Note], number: u32, etag: &StoredETag, stream: Option<StreamHash>) -> Option<Kept> {
+    let is_other = |note: &&Note| {
+        let noted = note.stream_header.map(|header| header.hash());
+        stream.is_some() && noted.is_some() && stream != noted
+    };
+    let note = notes_of(notes, number, etag).find(|note| !is_other(note))?;
     Some(Kept { algorithm: note.algorithm, value: note.value.clone(), composite: false })
 }
 
-/// The stream header of a stored part, from the notes of its upload.
-pub(super) fn stream_header_of(notes: &[Note], number: u32, etag: &StoredETag) -> Option<StreamHeader> {
-    note_of(notes, number, etag)?.stream_header
+/// The stream headers of a stored part, from the notes of its upload: several if a store told one entity tag of several
+/// attempts.
+pub(super) fn stream_headers_of(notes: &[Note], number: u32, etag: &StoredETag) -> impl Iterator<Item = StreamHeader> {
+    notes_of(notes, number, etag).filter_map(|note| note.stream_header)
 }
 
-/// The note of a stored part among those of its upload, which ascend by number.
-fn note_of<'a>(notes: &'a [Note], number: u32, etag: &StoredETag) -> Option<&'a Note> {
+/// The notes of a stored part among those of its upload, which ascend by number.
+fn notes_of<'a>(notes: &'a [Note], number: u32, etag: &StoredETag) -> impl Iterator<Item = &'a Note> {
     let from = notes.partition_point(|note| note.number < number);
     let etag_digest = digest([etag.as_str()]);
-    let mut same = notes.get(from..)?.iter().take_while(|note| note.number == number);
-    same.find(|note| note.etag_digest == etag_digest)
+    let same = notes.get(from..).unwrap_or_default().iter().take_while(move |note| note.number == number);
+    same.filter(move |note| note.etag_digest == etag_digest)
 }
 
 /// A body that is at hand.

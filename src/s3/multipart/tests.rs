@@ -11,6 +11,7 @@ use s3s::{S3Response, S3Result};
 use crate::s3::gateway::Gateway;
 use crate::s3::testing::{BUCKET, Harness, MIB, STAGING, blob, code, pattern, request, request_of};
 
+mod attempts;
 mod checks;
 mod checksum;
 mod copies;

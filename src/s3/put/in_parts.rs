@@ -18,8 +18,8 @@ use crate::s3::multipart::{Record, staging};
 use crate::s3::scope::Scope;
 use crate::s3::{customer_key, errors, metadata};
 use crate::seal::{
-    Completion, Envelope, Kind, ObjectSecret, PartNumber, PartSealer, PartTable, PlainLen, SealError, StreamHeader,
-    geometry,
+    Completion, Envelope, Kind, ObjectSecret, PartNumber, PartSealer, PartStream, PartTable, PlainLen, RecordVersion,
+    SealError, StreamHeader, geometry,
 };
 
 /// Seals a body as the one part of an object and stores it.
@@ -34,7 +34,8 @@ pub(super) async fn store(scope: &Scope<'_>, upload: Upload, plain: StreamingBlo
     let upload_id = scope.backend().create_upload(create).await.map_err(errors::backend)?;
     let at = UploadRef { bucket: name.stored, key: name.key, upload_id };
     let staging = staging(scope, &at);
-    let work = Work { at: at.clone(), envelope, secret, joined, conditions };
+    let record_version = scope.gateway.record_version;
+    let work = Work { at: at.clone(), envelope, secret, joined, conditions, record_version };
     let outcome = match Record::of_copy(&at).to_bytes() {
         Ok(record) => match staging.write_record(record).await {
             Ok(()) => work.run(scope, (plain, plain_bytes), verifier).await,
@@ -61,6 +62,7 @@ struct Work {
     /// of the part, where a customer's key makes it another
     joined: Option<ObjectSecret>,
     conditions: WriteConditions,
+    record_version: RecordVersion,
 }
 
 impl Work {
@@ -96,7 +98,8 @@ impl Work {
         let attributes = Attributes { checksum: kept, ..Attributes::default() }.to_bytes()?;
         let sealed = || -> Result<_, SealError> {
             let table = PartTable::from_parts(vec![part])?;
-            Completion::seal_with(&self.secret, &self.envelope, &table, &attributes, &[Some(header)])
+            let known = (&table, &[PartStream::Header(header)][..]);
+            Completion::seal(&self.secret, &self.envelope, self.record_version, known, &attributes)
         };
         sealed().map(crate::seal::CompletionRecord::into_part).map_err(|error| errors::seal(&error))
     }

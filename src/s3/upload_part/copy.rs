@@ -54,7 +54,7 @@ pub(crate) async fn upload_part_copy(
     };
     let stored = store(&scope, (&target, &upload), number, (body, plain_bytes), verifier).await?;
     let mut result = CopyPartResult {
-        e_tag: Some(etag::shown(&stored.etag)),
+        e_tag: Some(stored.tag),
         last_modified: Some(Timestamp::from(std::time::SystemTime::now())),
         ..CopyPartResult::default()
     };

@@ -1,8 +1,17 @@
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::*;
-use crate::seal::testing::{envelope, number};
+use crate::seal::{
+    open_attributes, seal_attributes,
+    testing::{envelope, number},
+};
 
 fn table(parts: impl IntoIterator<Item = (u32, u64)>) -> PartTable {
     PartTable::from_parts(parts.into_iter().map(|(n, bytes)| (number(n), PlainLen::new(bytes)))).unwrap()
+}
+
+fn seal(secret: &ObjectSecret, envelope: &Envelope, table: &PartTable, attributes: &[u8]) -> CompletionRecord {
+    Completion::seal(secret, envelope, RecordVersion::One, (table, &[]), attributes).unwrap()
 }
 
 /// Opens a record at the end of an object that has the right length for it.
@@ -15,18 +24,18 @@ fn open(secret: &ObjectSecret, table: &PartTable, tail: &[u8]) -> Result<Complet
 fn a_record_gives_back_the_table() {
     let (envelope, secret) = envelope(Kind::Multipart);
     let table = table([(1, 10), (2, 10), (5, 3)]);
-    let record = Completion::seal(&secret, &envelope, &table, b"sums").unwrap();
+    let record = seal(&secret, &envelope, &table, b"sums");
     let opened = open(&secret, &table, record.as_bytes()).unwrap();
     assert_eq!((opened.total(), opened.client_parts()), (table.total(), 3));
     assert_eq!((opened.at_upload(), opened.attributes()), (&envelope, &b"sums"[..]));
-    assert_eq!(opened.into_parts(), CompletionParts::Listed(table));
+    assert_eq!(opened.into_parts().0, CompletionParts::Listed(table));
 }
 
 #[test]
 fn a_completion_part_is_zeros_and_then_the_record() {
     let (envelope, secret) = envelope(Kind::Multipart);
     let table = table([(1, 6 << 20)]);
-    let record = Completion::seal(&secret, &envelope, &table, b"").unwrap();
+    let record = seal(&secret, &envelope, &table, b"");
     let bytes = record.as_bytes().to_vec();
     let part = record.into_part();
     assert_eq!(part.len(), 16_440);
@@ -38,8 +47,8 @@ fn over_900_runs_are_not_listed_but_checked() {
     let (envelope, secret) = envelope(Kind::Multipart);
     let parts = |last: u64| (1..=901).map(move |n| (n, if n == 901 { last } else { u64::from(n % 2) }));
     let table = table(parts(5));
-    let record = Completion::seal(&secret, &envelope, &table, b"").unwrap();
-    let CompletionParts::Unlisted(unlisted) = open(&secret, &table, record.as_bytes()).unwrap().into_parts() else {
+    let record = seal(&secret, &envelope, &table, b"");
+    let CompletionParts::Unlisted(unlisted) = open(&secret, &table, record.as_bytes()).unwrap().into_parts().0 else {
         panic!("listed");
     };
     let walked = |last| parts(last).map(|(n, bytes)| (number(n), PlainLen::new(bytes)));
@@ -54,15 +63,15 @@ fn over_900_runs_are_not_listed_but_checked() {
 fn exactly_900_runs_are_listed() {
     let (envelope, secret) = envelope(Kind::Multipart);
     let table = table((1..=900).map(|n| (n, u64::from(n))));
-    let record = Completion::seal(&secret, &envelope, &table, b"").unwrap();
-    assert_eq!(open(&secret, &table, record.as_bytes()).unwrap().into_parts(), CompletionParts::Listed(table));
+    let record = seal(&secret, &envelope, &table, b"");
+    assert_eq!(open(&secret, &table, record.as_bytes()).unwrap().into_parts().0, CompletionParts::Listed(table));
 }
 
 #[test]
 fn stored_length_and_count_must_be_those_of_the_record() {
     let (envelope, secret) = envelope(Kind::Multipart);
     let table = table([(1, 10), (2, 10)]);
-    let record = Completion::seal(&secret, &envelope, &table, b"").unwrap();
+    let record = seal(&secret, &envelope, &table, b"");
     let open = |stored, parts| Completion::open(&secret, SealedLen::new(stored), parts, record.as_bytes()).map(|_| ());
     assert_eq!(open(20 + 2 * 16_440, 2), Ok(()));
     assert_eq!(open(20 + 3 * 16_440, 3), Ok(()), "with a completion part");
@@ -75,7 +84,7 @@ fn stored_length_and_count_must_be_those_of_the_record() {
 fn no_bit_of_record_or_trailer_can_change() {
     let (envelope, secret) = envelope(Kind::Multipart);
     let table = table([(1, 10)]);
-    let record = Completion::seal(&secret, &envelope, &table, b"sums").unwrap();
+    let record = seal(&secret, &envelope, &table, b"sums");
     for bit in 0..record.as_bytes().len() * 8 {
         let mut changed = record.as_bytes().to_vec();
         changed[bit / 8] ^= 1 << (bit % 8);
@@ -87,7 +96,7 @@ fn no_bit_of_record_or_trailer_can_change() {
 fn a_tail_without_a_whole_record_is_refused() {
     let (envelope, secret) = envelope(Kind::Multipart);
     let table = table([(1, 10)]);
-    let record = Completion::seal(&secret, &envelope, &table, b"").unwrap();
+    let record = seal(&secret, &envelope, &table, b"");
     let bytes = record.as_bytes();
     for tail in [&bytes[1..], &bytes[bytes.len() - 16..], &bytes[bytes.len() - 15..], &[0; 100], b""] {
         assert!(matches!(open(&secret, &table, tail), Err(OpenError::Completion(_))), "{} bytes", tail.len());
@@ -98,13 +107,15 @@ fn a_tail_without_a_whole_record_is_refused() {
 fn fields_that_make_no_sense_are_refused_though_sealed() {
     let (envelope, secret) = envelope(Kind::Multipart);
     let table = table([(1, 10)]);
-    let record = Completion::seal(&secret, &envelope, &table, b"sums").unwrap();
+    let record = seal(&secret, &envelope, &table, b"sums");
     let fields = open_whole(&secret, AAD, record_in(record.as_bytes()).unwrap()).unwrap();
     assert!(Completion::parse(&fields).is_ok());
     for length in 0..fields.len() {
         assert!(Completion::parse(&fields[..length]).is_err(), "cut to {length}");
     }
-    for (offset, byte) in [(0, 2), (1, 0), (136, 11), (140, 2), (141, 1), (174, 2), (173, 4), (178, 0), (182, 0)] {
+    for (offset, byte) in
+        [(0, 0), (0, 3), (1, 0), (136, 11), (140, 2), (141, 1), (174, 2), (173, 4), (178, 0), (182, 0)]
+    {
         let mut changed = fields.to_vec();
         assert_ne!(changed[offset], byte);
         changed[offset] = byte;
@@ -113,59 +124,37 @@ fn fields_that_make_no_sense_are_refused_though_sealed() {
 }
 
 #[test]
+fn neither_attributes_nor_a_record_open_as_the_other() {
+    let (envelope, secret) = envelope(Kind::Multipart);
+    let table = table([(1, 10)]);
+    let record = seal(&secret, &envelope, &table, b"sums");
+    let sealed = record_in(record.as_bytes()).unwrap();
+    let fields = open_whole(&secret, AAD, sealed).unwrap();
+    let other = Err(OpenError::Segment { index: 0 });
+    assert_eq!(open_attributes(&secret, &URL_SAFE_NO_PAD.encode(sealed)), other, "F-28");
+    let attributes = URL_SAFE_NO_PAD.decode(seal_attributes(&secret, &fields).unwrap()).unwrap();
+    assert_eq!(attributes.len(), sealed.len());
+    let tail = [&attributes[..], &record.as_bytes()[sealed.len()..]].concat();
+    assert_eq!(open(&secret, &table, &tail).unwrap_err(), OpenError::Segment { index: 0 }, "F-28");
+}
+
+#[test]
 fn attributes_have_a_limit() {
     let (envelope, secret) = envelope(Kind::Multipart);
-    let sealed = Completion::seal(&secret, &envelope, &table([(1, 1)]), &[0; 401]);
+    let sealed = Completion::seal(&secret, &envelope, RecordVersion::One, (&table([(1, 1)]), &[]), &[0; 401]);
     assert_eq!(sealed.err(), Some(SealError::AttributesTooLong { bytes: 401 }));
 }
 
 #[test]
 fn a_single_envelope_completes_nothing() {
     let (envelope, secret) = envelope(Kind::Single);
-    assert_eq!(Completion::seal(&secret, &envelope, &table([(1, 1)]), b"").err(), Some(SealError::WrongKind));
-}
-
-#[test]
-fn stream_headers_come_back_in_order_where_they_were_known() {
-    let (envelope, secret) = envelope(Kind::Multipart);
-    let table = table([(1, 10), (2, 10), (5, 3)]);
-    let header = StreamHeader::generate().unwrap();
-    let record = Completion::seal_with(&secret, &envelope, &table, b"sums", &[None, Some(header)]).unwrap();
-    let opened = open(&secret, &table, record.as_bytes()).unwrap();
-    assert_eq!((opened.stream_headers(), opened.attributes()), (&[None, Some(header)][..], &b"sums"[..]));
-    let plain = Completion::seal_with(&secret, &envelope, &table, b"sums", &[None, None]).unwrap();
-    assert_eq!(open(&secret, &table, plain.as_bytes()).unwrap().stream_headers(), []);
-}
-
-#[test]
-fn stream_headers_that_find_no_room_are_left_out() {
-    let (envelope, secret) = envelope(Kind::Multipart);
-    let headers: Vec<_> = (0..9_000).map(|_| Some(StreamHeader::generate().unwrap())).collect();
-    let attributes = [1; Completion::ATTRIBUTES_BYTES_MAX];
-    for (parts, held) in [(9_000, 359), (900, 0)] {
-        let irregular = |n: u32| if parts == 900 { u64::from(n) } else { 7 };
-        let table = table((1..=parts).map(|n| (n, irregular(n))));
-        let record = Completion::seal_with(&secret, &envelope, &table, &attributes, &headers).unwrap();
-        assert_eq!(open(&secret, &table, record.as_bytes()).unwrap().stream_headers().len(), held);
-        // the least room of a last part
-        let layout = crate::seal::geometry::part_sealed(PlainLen::new((5 << 20) - 16_441)).unwrap();
-        assert!(layout.bytes() < 5 << 20 && record.as_bytes().len() <= 16 * (1_024 - 81));
-    }
-}
-
-#[test]
-fn more_stream_headers_than_parts_are_refused() {
-    let (envelope, secret) = envelope(Kind::Multipart);
-    let table = table([(1, 10)]);
-    let header = Some(StreamHeader::generate().unwrap());
-    let record = Completion::seal_with(&secret, &envelope, &table, b"", &[header, header]).unwrap();
-    let opened = open(&secret, &table, record.as_bytes());
-    assert_eq!(opened.unwrap_err(), OpenError::Completion("stream headers"));
+    let sealed = Completion::seal(&secret, &envelope, RecordVersion::One, (&table([(1, 1)]), &[]), b"");
+    assert_eq!(sealed.err(), Some(SealError::WrongKind));
 }
 
 #[test]
 fn attributes_that_would_be_taken_for_stream_headers_are_refused() {
     let (envelope, secret) = envelope(Kind::Multipart);
-    let sealed = Completion::seal(&secret, &envelope, &table([(1, 1)]), b"a\0b");
+    let sealed = Completion::seal(&secret, &envelope, RecordVersion::One, (&table([(1, 1)]), &[]), b"a\0b");
     assert_eq!(sealed.err(), Some(SealError::ZeroInAttributes));
 }

@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::seal::testing::{Stored, chunks, part, sample};
+use crate::seal::{
+    PartStream, StreamHeader,
+    testing::{Stored, chunks, part, sample},
+};
 
 const MIB: usize = 1 << 20;
 
@@ -112,6 +115,32 @@ fn a_missing_record_is_refused() {
 }
 
 #[test]
+fn an_earlier_attempt_at_a_part_is_refused_where_the_record_knows_the_stream() {
+    let shape = [(1, 1_000), (2, 1_000), (3, 10)];
+    for known in [|_, header| PartStream::Header(header), |_, header: StreamHeader| PartStream::Hash(header.hash())] {
+        let mut stored = Stored::with_streams(&shape, known);
+        assert!(opens(&stored));
+        // the same secret, number, length and even plaintext
+        stored.parts[1] = part(&stored.secret, 2, &stored.plain[1_000..2_000]);
+        let (out, ended) = open(&stored, &stored.body(), 3, &[9_999]);
+        assert_eq!(ended, Err(OpenError::PartsDiffer), "F-31");
+        assert!(out.len() < stored.plain.len(), "F-18");
+    }
+    let mut stored = Stored::with_streams(&shape, |_, _| PartStream::Unknown);
+    stored.parts[1] = part(&stored.secret, 2, &stored.plain[1_000..2_000]);
+    assert!(opens(&stored), "nothing tells the attempts apart");
+}
+
+#[test]
+fn an_earlier_attempt_behind_the_parts_that_find_room_is_refused_by_the_digest() {
+    let shape: Vec<_> = (1..=960).map(|n| (n, 1)).collect();
+    let mut stored = Stored::with_streams(&shape, |_, header| PartStream::Header(header));
+    assert!(opens(&stored));
+    stored.parts[955] = part(&stored.secret, 956, &stored.plain[955..956]);
+    assert_eq!(open(&stored, &stored.body(), 960, &[70_000]).1, Err(OpenError::PartsDiffer));
+}
+
+#[test]
 fn slack_that_is_not_zero_is_refused_in_every_part() {
     for parts in [&[(1, 1_000), (2, 1_000)][..], &[(1, 1_000), (2, 5 * MIB)]] {
         let stored = Stored::new(parts);
@@ -160,7 +189,12 @@ proptest! {
 
     #[test]
     fn how_the_input_is_cut_changes_nothing(cuts in prop::collection::vec(1..50_000_usize, 1..20)) {
-        let stored = Stored::new(&[(1, 140_000), (2, 0), (3, 65_480), (9, 7)]);
+        let known = |index, header: StreamHeader| match index {
+            0 => PartStream::Unknown,
+            1 => PartStream::Hash(header.hash()),
+            _ => PartStream::Header(header),
+        };
+        let stored = Stored::with_streams(&[(1, 140_000), (2, 0), (3, 65_480), (9, 7)], known);
         let (out, ended) = open(&stored, &stored.body(), 4, &cuts);
         prop_assert!(ended.is_ok());
         prop_assert!(out == stored.plain);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::seal::{
-    Completion, Kind, PartTable,
+    Completion, Kind, PartTable, RecordVersion,
     testing::{envelope, number, part, sample},
 };
 
@@ -108,7 +108,8 @@ fn a_record_fits_the_zeros_of_the_largest_last_part() {
     let (envelope, secret) = envelope(Kind::Multipart);
     let irregular = (1..=900).map(|n| (number(n), PlainLen::new(u64::from(n))));
     let table = PartTable::from_parts(irregular).unwrap();
-    let record = Completion::seal(&secret, &envelope, &table, &[1; Completion::ATTRIBUTES_BYTES_MAX]).unwrap();
+    let attributes = [1; Completion::ATTRIBUTES_BYTES_MAX];
+    let record = Completion::seal(&secret, &envelope, RecordVersion::One, (&table, &[]), &attributes).unwrap();
     let plain = sample((5 << 20) - 16_441);
     let mut stored = part(&secret, 900, &plain);
     place_record(&mut stored, &record).unwrap();
@@ -120,7 +121,7 @@ fn a_record_fits_the_zeros_of_the_largest_last_part() {
 fn a_record_is_placed_into_zeros_of_a_small_whole_part_only() {
     let (envelope, secret) = envelope(Kind::Multipart);
     let table = PartTable::from_parts([(number(1), PlainLen::new(3))]).unwrap();
-    let record = Completion::seal(&secret, &envelope, &table, b"").unwrap();
+    let record = Completion::seal(&secret, &envelope, RecordVersion::One, (&table, &[]), b"").unwrap();
     let mut taken = part(&secret, 1, b"abc");
     place_record(&mut taken, &record).unwrap();
     let mut cut = part(&secret, 1, b"abc");

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::seal::{
-    Envelope, Kind, PlainLen, PlainRangeSpec, SingleSealer, Span, StoredRangeSpec,
-    testing::{Stored, chunks, envelope, sample},
+    Envelope, Kind, PartStream, PlainLen, PlainRangeSpec, SingleSealer, Span, StoredRangeSpec,
+    testing::{Stored, chunks, envelope, part, sample},
 };
 
 struct Single {
@@ -66,8 +66,8 @@ fn read_parts(stored: &Stored, body: &[u8], range: PlainRange, cuts: &[usize]) -
     let header = span
         .stream_header_first
         .map(|stored_first| StreamHeader::parse(slice(body, Span { stored_first, stored_bytes: 40 })).unwrap());
-    let table = Arc::new(stored.table.clone());
-    let opener = RangeOpener::parts(&stored.secret, table, range, header.as_ref())?;
+    let known = (Arc::new(stored.table.clone()), Arc::new(stored.streams.clone()));
+    let opener = RangeOpener::parts(&stored.secret, known, range, header.as_ref())?;
     feed(opener, slice(body, span.stored), cuts)
 }
 
@@ -137,10 +137,29 @@ fn a_range_in_the_middle_of_a_swapped_part_fails() {
 }
 
 #[test]
+fn a_range_of_an_earlier_attempt_is_refused_where_the_record_knows_the_stream() {
+    let shape = [(1, 100_000), (2, 100_000), (3, 10)];
+    for known in [|_, header| PartStream::Header(header), |_, header: StreamHeader| PartStream::Hash(header.hash())] {
+        let mut stored = Stored::with_streams(&shape, known);
+        let read = |stored: &Stored, first, last| {
+            read_parts(stored, &stored.body(), PlainRange::new(first, last).unwrap(), &[500])
+        };
+        let ranges = [(100_000, 100_010), (170_000, 170_010), (99_000, 200_005)];
+        assert!(ranges.iter().all(|(first, last)| read(&stored, *first, *last).is_ok()));
+        stored.parts[1] = part(&stored.secret, 2, &stored.plain[100_000..200_000]);
+        for (first, last) in ranges {
+            assert_eq!(read(&stored, first, last), Err(OpenError::PartsDiffer), "{first}-{last}");
+        }
+        assert!(read(&stored, 0, 99_999).is_ok() && read(&stored, 200_000, 200_009).is_ok(), "the parts beside it");
+    }
+}
+
+#[test]
 fn a_needed_header_cannot_be_left_out() {
     let stored = Stored::new(&[(1, 100_000)]);
     let range = PlainRange::new(70_000, 70_010).unwrap();
-    let opener = RangeOpener::parts(&stored.secret, Arc::new(stored.table.clone()), range, None);
+    let known = (Arc::new(stored.table.clone()), Arc::default());
+    let opener = RangeOpener::parts(&stored.secret, known, range, None);
     assert_eq!(opener.err(), Some(OpenError::StreamHeader));
 }
 

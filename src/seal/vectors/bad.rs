@@ -22,6 +22,7 @@ pub(super) fn make(files: &Files) -> Named {
     part_bytes(files, &mut all);
     part_orders(files, &mut all);
     records(files, &mut all);
+    streams(files, &mut all);
     part_ranges(files, &mut all);
     attributes(files, &mut all);
     all
@@ -304,6 +305,39 @@ fn records(files: &Files, all: &mut Named) {
     all.push(("record-of-another".into(), refused(foreign, fails, 1_000)));
     let twice = base.and("piece", "multipart-completion-part.bin 17440 16440").with("stored-parts", 3);
     all.push(("record-twice".into(), refused(twice, "malformed or unexpected part header", 0)));
+}
+
+/// Other attempts at parts, where the record tells the streams of all but the second.
+fn streams(files: &Files, all: &mut Named) {
+    let base = vector(files, "multipart-streams");
+    let differ = "parts differ from the completion record";
+    // of each part in the object, and of the other attempt at it behind the object
+    let lengths = [70_000 + 16_440, 500 + 16_440, 70_000 + 16_440, 10 + 16_440];
+    let object: usize = lengths.iter().sum();
+    let exchanged = |at: usize| {
+        let (mut vector, mut first) = (base.clone().without("piece"), 0);
+        for (index, bytes) in lengths.into_iter().enumerate() {
+            let from = if index == at { object + first } else { first };
+            vector = vector.and("piece", format!("multipart-streams.bin {from} {bytes}"));
+            first += bytes;
+        }
+        vector
+    };
+    for (what, at) in [("known-by-header", 0), ("known-by-hash", 2)] {
+        all.push((format!("streams-attempt-{what}"), refused(exchanged(at), differ, 140_500)));
+    }
+    all.push(("streams-attempt-unknown".into(), exchanged(1)));
+    for (what, at, range, released) in [
+        ("beginning-of-header", 0, "0-10", 0),
+        ("middle-of-header", 0, "69000-70600", 0),
+        ("beginning-of-hash", 2, "70490-70600", 10),
+        ("middle-of-hash", 2, "140000-140505", 0),
+    ] {
+        let range = exchanged(at).with("range", range);
+        all.push((format!("streams-range-{what}"), refused(range, differ, released)));
+    }
+    let beside = exchanged(0).with("range", "70000-140505").with("released", 70_506);
+    all.push(("streams-range-beside".into(), beside));
 }
 
 fn part_ranges(files: &Files, all: &mut Named) {

@@ -7,9 +7,10 @@ use bytes::BytesMut;
 
 use super::file::VectorFile;
 use crate::seal::{
-    Binding, Completion, CustomerKey, Envelope, Kind, ObjectSecret, PartTable, PlainLen, Seed, SingleSealer,
-    StreamHeader, TenantKey, place_record,
+    Binding, Completion, CustomerKey, Envelope, Kind, ObjectSecret, PartStream, PartTable, PlainLen, RecordVersion,
+    Seed, SingleSealer, TenantKey, place_record,
     random::fixed,
+    stream_header_of,
     testing::{number, part, sample},
 };
 
@@ -56,6 +57,7 @@ pub(super) fn make() -> Files {
     let range = vector(&files, of_customer).with("range", "69990-70009").with("released", 20);
     put(&mut files, &format!("{of_customer}-range"), &range);
     stream_headers(&mut files);
+    streams(&mut files);
     attempts(&mut files);
     many_runs(&mut files);
     wrapped(&mut files, "single-1");
@@ -102,28 +104,71 @@ fn single(files: &mut Files, label: &str, bytes: usize, customer_key: Option<&st
     files.insert(format!("{label}.bin"), body);
 }
 
-/// A record that has the stream headers of the first and the last of three parts.
+/// A record of version 1 that has the stream headers of the first and the last of three parts.
 fn stream_headers(files: &mut Files) {
     let (label, shape) = ("multipart-stream-headers", [(1, 70_000), (2, 65_481), (3, 10)]);
     let (envelope, mut stored) = parts(label, &shape, false, None);
+    let known = |index: usize| PartStream::Header(stream_header_of(&stored[index]).unwrap());
+    let streams = [known(0), PartStream::Unknown, known(2)];
+    record_again(&mut stored, &envelope, &shape, (RecordVersion::One, &streams, "record with stream headers"));
+    let vector = put_body(files, label, &envelope, &shape, &stored);
+    put(files, &format!("{label}-range"), &vector.with("range", "69000-135480").with("released", 66_481));
+}
+
+/// A record of version 2 that knows the header of the first part, nothing of the second and the hash of the others; and
+/// behind the object in the file other attempts at each, of the same number, length and plaintext.
+fn streams(files: &mut Files) {
+    let (label, shape) = ("multipart-streams", [(1, 70_000), (2, 500), (5, 70_000), (6, 10)]);
+    let (envelope, mut stored) = parts(label, &shape, false, None);
+    let hash = |index: usize| PartStream::Hash(stream_header_of(&stored[index]).unwrap().hash());
+    let streams = [PartStream::Header(stream_header_of(&stored[0]).unwrap()), PartStream::Unknown, hash(2), hash(3)];
+    record_again(&mut stored, &envelope, &shape, (RecordVersion::Two, &streams, "record with streams"));
+    let vector = put_body(files, label, &envelope, &shape, &stored);
+    put(files, &format!("{label}-range"), &vector.with("range", "69000-140505").with("released", 71_506));
     let secret = envelope.open(&tenant_key(1), &name()).unwrap();
-    let known = |part: &Vec<u8>| StreamHeader::parse(&part[16..56]).ok();
-    let headers = [known(&stored[0]), None, known(&stored[2])];
-    let table = PartTable::from_parts(shape.map(|(n, bytes)| (number(n), PlainLen::new(bytes as u64)))).unwrap();
-    let record = fixed::with("record with stream headers", || {
-        Completion::seal_with(&secret, &envelope, &table, b"{}", &headers).unwrap()
+    let plain = sample(shape.iter().map(|part| part.1).sum());
+    let mut at = 0;
+    let others = fixed::with("other attempts at streams", || {
+        shape.map(|(part_number, bytes)| {
+            at += bytes;
+            part(&secret, part_number, &plain[at - bytes..at])
+        })
     });
-    // in place of the record that is there, which is shorter
+    files.get_mut(&format!("{label}.bin")).unwrap().extend(others.concat());
+}
+
+/// Puts another record in place of the one that is there, which is shorter.
+fn record_again(
+    stored: &mut [Vec<u8>],
+    envelope: &Envelope,
+    shape: &[(u32, usize)],
+    (version, streams, randomness): (RecordVersion, &[PartStream], &str),
+) {
+    let secret = envelope.open(&tenant_key(1), &name()).unwrap();
+    let table = shape.iter().map(|(n, bytes)| (number(*n), PlainLen::new(*bytes as u64)));
+    let table = PartTable::from_parts(table).unwrap();
+    let record =
+        fixed::with(randomness, || Completion::seal(&secret, envelope, version, (&table, streams), b"{}").unwrap());
     let last = stored.last_mut().unwrap();
     let first = last.len() - record.as_bytes().len();
     last[first..].copy_from_slice(record.as_bytes());
+}
+
+/// Puts a body and the vector that opens it.
+fn put_body(
+    files: &mut Files,
+    label: &str,
+    envelope: &Envelope,
+    shape: &[(u32, usize)],
+    stored: &[Vec<u8>],
+) -> VectorFile {
     let body = stored.concat();
-    let vector = good(&envelope, shape.iter().map(|part| part.1).sum())
+    let vector = good(envelope, shape.iter().map(|part| part.1).sum())
         .and("stored-parts", stored.len())
         .and("piece", format!("{label}.bin 0 {}", body.len()));
     put(files, label, &vector);
-    put(files, &format!("{label}-range"), &vector.with("range", "69000-135480").with("released", 66_481));
     files.insert(format!("{label}.bin"), body);
+    vector
 }
 
 /// Three parts, and behind them in the file other attempts at them that the record does not name.
@@ -162,7 +207,8 @@ fn parts(label: &str, parts: &[(u32, usize)], own_part: bool, customer_key: Opti
 
 fn completion(secret: &ObjectSecret, envelope: &Envelope, parts: &[(u32, usize)]) -> crate::seal::CompletionRecord {
     let parts = parts.iter().map(|(n, bytes)| (number(*n), PlainLen::new(*bytes as u64)));
-    Completion::seal(secret, envelope, &PartTable::from_parts(parts).unwrap(), b"{}").unwrap()
+    let table = PartTable::from_parts(parts).unwrap();
+    Completion::seal(secret, envelope, RecordVersion::One, (&table, &[]), b"{}").unwrap()
 }
 
 fn multipart(files: &mut Files, label: &str, shape: &[(u32, usize)], own_part: bool, customer_key: Option<&str>) {

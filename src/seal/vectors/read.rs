@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::file::VectorFile;
 use crate::seal::{
     Binding, Completion, CompletionParts, CustomerKey, Envelope, Kind, MultipartOpener, ObjectSecret, OpenError,
-    PartHeader, PartTable, PlainRange, RangeOpener, SealedLen, Seed, SingleOpener, Span, StreamHeader, TenantKey,
+    PartHeader, PartStreams, PlainRange, RangeOpener, SealedLen, Seed, SingleOpener, Span, StreamHeader, TenantKey,
     geometry, open_attributes,
     testing::{chunks, sample},
 };
@@ -90,7 +90,7 @@ fn open(vector: &VectorFile, body: &[u8], cuts: &[usize], out: &mut BytesMut) ->
 
 fn open_parts(
     secret: &ObjectSecret,
-    parts: CompletionParts,
+    (parts, streams): (CompletionParts, PartStreams),
     range: PlainRange,
     body: &[u8],
     cuts: &[usize],
@@ -112,7 +112,8 @@ fn open_parts(
     let header = span
         .stream_header_first
         .map(|at| StreamHeader::parse(slice(body, Span { stored_first: at, stored_bytes: 40 })));
-    let opener = RangeOpener::parts(secret, Arc::<PartTable>::new(table), range, header.transpose()?.as_ref())?;
+    let known = (Arc::new(table), Arc::new(streams));
+    let opener = RangeOpener::parts(secret, known, range, header.transpose()?.as_ref())?;
     feed(opener, slice(body, span.stored), cuts, out)
 }
 
