@@ -36,7 +36,7 @@ use crate::keys::calls::TRACE_PARENT;
 use crate::keys::cluster::{self, LiveClusterKeys};
 use crate::keys::first_start::{Generated, first_start};
 use crate::keys::remote::Teller;
-use crate::s3::{self, Gateway, sweep_hourly};
+use crate::s3::{self, Gateway, Sweeper, sweep_hourly};
 use crate::seal::ClusterKeys;
 use crate::telemetry::log::RecentLines;
 use crate::telemetry::{Metrics, traces};
@@ -84,7 +84,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let staging = config.backend.staging_bucket.clone();
     create_staging(backend.as_ref(), &staging).await?;
     backend.learn(&staging).await.context("cannot find out what the store can do; say it in backend.features")?;
-    let sweeping = tokio::spawn(sweep_hourly(Arc::clone(&backend), staging.clone()));
+    let sweeping = tokio::spawn(sweep_hourly(sweeper(&backend, &config, &live)));
     let listener =
         edge::bind(config.listen.s3).with_context(|| format!("cannot listen on {} (listen.s3)", config.listen.s3))?;
     let address = listener.local_addr()?;
@@ -112,6 +112,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let rules = auth_rules(&config);
     let gateway = Gateway::new(backend, live.keys, cluster_keys, staging)
         .allowing_sse_c(config.auth.allow_sse_c)
+        .keeping_uploads_for(config.limits.upload_max_age)
         .writing_records(config.record_version);
     let forward = gateway.forward();
     let service = guard(gateway, forward, live.access_keys, rules);
@@ -214,6 +215,17 @@ fn cluster_keys(config: &Config) -> anyhow::Result<Arc<ClusterKeys>> {
         (Some(keys), _) => Ok(Arc::clone(keys)),
         (None, Store::Local { path }) => Ok(Arc::new(cluster::kept(path)?)),
         (None, Store::S3(_)) => Err(config::Problem::ClusterKeysRequired.into()),
+    }
+}
+
+/// What ends uploads that nobody can end.
+fn sweeper(backend: &Arc<dyn Backend>, config: &Config, live: &LiveKeys) -> Sweeper {
+    let access_keys = Arc::clone(&live.access_keys);
+    Sweeper {
+        backend: Arc::clone(backend),
+        staging: config.backend.staging_bucket.clone(),
+        upload_max_age: config.limits.upload_max_age,
+        is_tenants: Arc::new(move |bucket| access_keys.snapshot().owns(bucket)),
     }
 }
 

@@ -349,6 +349,9 @@ impl Reading {
         let limits = sections::limits(&raw.limits, problems);
         let auth = sections::auth(&raw.auth);
         let cluster = cluster::names(&raw.cluster, environment, problems);
+        if let (Some(tenants), Some(backend)) = (&raw.tenants, &backend) {
+            tenants::leave_alone(&backend.staging_bucket, tenants, problems);
+        }
         let access_keys = raw.tenants.take().map(|tenants| tenants::convert(tenants, problems));
         let is_shared = backend.as_ref().is_some_and(|backend| matches!(backend.store, Store::S3(_)));
         let is_generated = matches!(keys, Some(KeySettings::Generated));

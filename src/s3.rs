@@ -42,4 +42,4 @@ mod versions;
 pub use entrance::prepared;
 pub use forward::Forward;
 pub use gateway::Gateway;
-pub use multipart::sweep_hourly;
+pub use multipart::{Sweeper, sweep_hourly};

@@ -26,7 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("s3", &["body", "telemetry::tally", "keys::Keys", "keys::cluster", "keys::ring", "tenant", "backend", "seal"]),
     ("body", &["telemetry::tally", "backend", "seal"]),
     // the snapshot file is sealed as objects are; keys have no other business with the format
-    ("keys", &["outbound", "kmip", "coordinator_api", "tenant", "seal::Seed", "seal::ClusterKey", "seal::ClusterKeys", "seal::TenantKey", "seal::KeyId", "seal::Binding", "seal::Envelope", "seal::Kind", "seal::SingleSealer", "seal::SingleOpener", "seal::PlainLen", "seal::SealedLen", "seal::SealError", "seal::OpenError"]),
+    ("keys", &["outbound", "kmip", "coordinator_api", "tenant", "backend::BucketName", "seal::Seed", "seal::ClusterKey", "seal::ClusterKeys", "seal::TenantKey", "seal::KeyId", "seal::Binding", "seal::Envelope", "seal::Kind", "seal::SingleSealer", "seal::SingleOpener", "seal::PlainLen", "seal::SealedLen", "seal::SealError", "seal::OpenError"]),
     ("kmip", &["outbound", "seal::Seed", "seal::SeedError"]),
     ("coordinator_api", &["tenant"]),
     ("tenant", &["backend::BucketName"]),

@@ -80,6 +80,7 @@ impl LiveKeys {
             (None, None) => AccessKeys::default(),
         };
         access_keys.reserve(config.backend.access_key_ids());
+        access_keys.reserve_bucket(config.backend.staging_bucket.clone());
         let access_keys = Arc::new(LiveAccessKeys::new(access_keys));
         let settings = std::mem::replace(&mut config.keys, KeySettings::Generated);
         let (rules, period) = (settings.rules(), settings.period());

@@ -307,6 +307,8 @@ pub(super) struct RawLimits {
     /// At the end, how long requests are still accepted while the gateway says that it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) shutdown_delay: Option<GoDuration>,
+    /// How long a multipart upload may be open; then it takes no more parts, cannot be completed, and is aborted.
+    pub(super) upload_max_age: GoDuration,
 }
 
 impl Default for RawLimits {
@@ -317,6 +319,7 @@ impl Default for RawLimits {
             connections_max: 10_000,
             drain_timeout: GoDuration::of_seconds(30),
             shutdown_delay: None,
+            upload_max_age: GoDuration::of_seconds(30 * 24 * 3600),
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// at the end, before new requests are no longer accepted
     pub shutdown_delay: Duration,
+    /// how long a multipart upload may be open
+    pub upload_max_age: Duration,
 }
 
 /// What requests may carry.
@@ -41,11 +43,15 @@ pub(super) fn limits(raw: &RawLimits, problems: &mut Vec<Problem>) -> Limits {
     if raw.connections_max == 0 {
         problems.push(value("limits.connections_max", "must be at least 1"));
     }
+    if raw.upload_max_age.get() < UPLOAD_AGE_MIN {
+        problems.push(value("limits.upload_max_age", "must be at least 1s; 720h is a good choice"));
+    }
     Limits {
         in_flight_requests_max: raw.in_flight_requests_max,
         in_flight_bytes_max: raw.in_flight_bytes_max,
         connections_max: raw.connections_max,
         drain_timeout: raw.drain_timeout.get(),
+        upload_max_age: raw.upload_max_age.get(),
         shutdown_delay: raw.shutdown_delay.map_or(Duration::ZERO, GoDuration::get),
     }
 }
@@ -59,4 +65,5 @@ pub(super) fn value(path: &str, reason: &str) -> Problem {
     Problem::Value { path: path.into(), reason: reason.into() }
 }
 
+const UPLOAD_AGE_MIN: Duration = Duration::from_secs(1);
 const IN_FLIGHT_BYTES_MIN: u64 = 1 << 20;

@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use super::crypto::EXAMPLE;
 use super::error::Problem;
 use super::raw::{RawAccessKey, RawTenant};
+use crate::backend::BucketName;
 use crate::keys::access::{AccessKey, AccessKeys};
 use crate::tenant::{BucketPrefix, Cidr, TenantId};
 
@@ -61,6 +62,24 @@ pub(super) fn convert(raw: Vec<RawTenant>, problems: &mut Vec<Problem>) -> Acces
         }
     }
     keys
+}
+
+/// Refuses tenants that could reach the staging bucket: it is nobody's. (With an empty prefix it is told by its name.)
+pub(super) fn leave_alone(staging: &BucketName, tenants: &[RawTenant], problems: &mut Vec<Problem>) {
+    for (at, tenant) in tenants.iter().enumerate() {
+        let prefix = tenant.bucket_prefix.as_str();
+        if !prefix.is_empty() && staging.as_str().starts_with(prefix) {
+            let reason =
+                format!("begins the name of the staging bucket `{staging}`, which is nobody's: choose another");
+            problems.push(Problem::Value { path: format!("tenants[{at}].bucket_prefix"), reason });
+        }
+        for (bucket_at, bucket) in tenant.public_read_buckets.iter().enumerate() {
+            if format!("{prefix}{bucket}") == staging.as_str() {
+                let path = format!("tenants[{at}].public_read_buckets[{bucket_at}]");
+                problems.push(Problem::Value { path, reason: "is the staging bucket, which is nobody's".into() });
+            }
+        }
+    }
 }
 
 fn access_key(

@@ -17,6 +17,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 
 use super::secret::SecretText;
+use crate::backend::BucketName;
 use crate::tenant::{BucketPrefix, Cidr, Principal, TenantId};
 pub use told::{ToldAccessKeys, ToldList};
 
@@ -28,6 +29,8 @@ pub struct AccessKeys {
     public_buckets: Arc<HashMap<String, Principal>>,
     /// of the gateway itself at other servers
     reserved: Arc<[String]>,
+    /// nobody's bucket
+    staging: Option<BucketName>,
 }
 
 #[derive(Default)]
@@ -79,6 +82,18 @@ impl AccessKeys {
         self.reserved = ids.into_iter().map(str::to_owned).collect();
     }
 
+    /// Sees to it that no tenant is served whose buckets could be this one: it is nobody's.
+    pub fn reserve_bucket(&mut self, staging: BucketName) {
+        self.staging = Some(staging);
+    }
+
+    /// Whether a bucket of the store is that of a tenant with access keys.
+    #[must_use]
+    pub fn owns(&self, bucket: &BucketName) -> bool {
+        let mut prefixes = self.configured.prefixes.keys();
+        prefixes.any(|prefix| bucket.as_str().starts_with(prefix.as_str())) || self.told.owns(bucket)
+    }
+
     /// Who reads from a public bucket without signing.
     #[must_use]
     pub fn public_bucket(&self, bucket: &str) -> Option<&Principal> {
@@ -95,6 +110,11 @@ impl AccessKeys {
         let key = self.told.find(id)?;
         if self.reserved.iter().any(|own| own == id) {
             tracing::warn!(tenant = %key.principal.tenant, access_key = id, "refused: the gateway's own access key at the store");
+            return None;
+        }
+        let prefix = key.principal.bucket_prefix.as_str();
+        if !prefix.is_empty() && self.staging.as_ref().is_some_and(|staging| staging.as_str().starts_with(prefix)) {
+            tracing::warn!(tenant = %key.principal.tenant, "refused: its bucket_prefix begins the name of the staging bucket");
             return None;
         }
         if let Some(other) = self.configured.overlapping(&key.principal) {
@@ -230,6 +250,7 @@ impl LiveAccessKeys {
             public_buckets: Arc::clone(&public_buckets),
             told: Arc::clone(&now.told),
             reserved: Arc::clone(&now.reserved),
+            staging: now.staging.clone(),
         });
     }
 

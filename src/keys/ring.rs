@@ -205,6 +205,8 @@ pub struct TenantKeys {
 struct More {
     /// keys that open only
     retired: Vec<Arc<TenantKey>>,
+    /// how many of them, from the first, a source still names
+    named: usize,
     /// the customer fragment in the keys
     fragment: Option<Box<str>>,
     /// the keys that are not active
@@ -212,17 +214,30 @@ struct More {
 }
 
 impl TenantKeys {
-    /// Keys of which `primary` seals. One of the same id among `retired` counts once. All are active.
+    /// Keys of which `primary` seals, and older versions that a source names. One of the same id counts once. All are
+    /// active.
     #[must_use]
-    pub fn new(primary: Arc<TenantKey>, retired: impl IntoIterator<Item = Arc<TenantKey>>) -> Self {
-        let mut others: Vec<Arc<TenantKey>> = Vec::new();
-        for key in retired {
-            if key.key_id() != primary.key_id() && others.iter().all(|other| other.key_id() != key.key_id()) {
-                others.push(key);
+    pub fn new(primary: Arc<TenantKey>, older: impl IntoIterator<Item = Arc<TenantKey>>) -> Self {
+        Self { primary, more: None }.joined(older, true)
+    }
+
+    /// The same, with keys that no source names any more; they are kept for opening.
+    #[must_use]
+    pub fn keeping(self, kept: impl IntoIterator<Item = Arc<TenantKey>>) -> Self {
+        self.joined(kept, false)
+    }
+
+    fn joined(self, keys: impl IntoIterator<Item = Arc<TenantKey>>, are_named: bool) -> Self {
+        let mut more = self.more();
+        for key in keys {
+            let id = key.key_id();
+            if id != self.primary.key_id() && more.retired.iter().all(|other| other.key_id() != id) {
+                more.retired.push(key);
+                more.named += usize::from(are_named);
             }
         }
-        others.shrink_to_fit();
-        Self { primary, more: More { retired: others, ..More::default() }.if_any() }
+        more.retired.shrink_to_fit();
+        Self { more: more.if_any(), ..self }
     }
 
     /// The same, noted as made with this customer fragment.
@@ -272,6 +287,18 @@ impl TenantKeys {
     #[must_use]
     pub fn find(&self, id: KeyId) -> Option<&TenantKey> {
         self.all().find(|key| key.key_id() == id).map(|key| &**key)
+    }
+
+    /// Whether a source names the key of this id: as the one that seals, or as an older version.
+    #[must_use]
+    pub fn is_named(&self, id: KeyId) -> bool {
+        self.named().any(|key| key.key_id() == id)
+    }
+
+    /// The keys that a source names, the primary one first.
+    pub(super) fn named(&self) -> impl Iterator<Item = &Arc<TenantKey>> {
+        let older = self.more.iter().flat_map(|more| more.retired.iter().take(more.named));
+        std::iter::once(&self.primary).chain(older)
     }
 
     /// The ids of all keys, the primary one first.

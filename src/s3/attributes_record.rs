@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::checksum::Kept;
 use super::metadata;
 use crate::backend::Metadata;
-use crate::seal::{ObjectSecret, open_attributes, seal_attributes};
+use crate::seal::{ObjectSecret, OpenError, open_attributes, seal_attributes};
 
 /// The attributes. Unknown fields are those of a later version and are left alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,9 +28,15 @@ impl Attributes {
         serde_json::to_vec(self).map_err(|_| s3_error!(InternalError))
     }
 
-    /// From JSON bytes that were authenticated; what cannot be read counts as absent.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
-        serde_json::from_slice(bytes).unwrap_or_default()
+    /// From JSON bytes that were authenticated. No bytes are no attributes.
+    ///
+    /// # Errors
+    /// [`OpenError::Attributes`] for bytes that cannot be read: they are never taken for a default (R-3).
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, OpenError> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_slice(bytes).map_err(|_| OpenError::Attributes)
     }
 
     /// As a metadata value.
@@ -39,10 +45,31 @@ impl Attributes {
     }
 
     /// From the metadata of a single object; none if it has none.
-    pub(crate) fn open(secret: &ObjectSecret, metadata: &Metadata) -> Result<Self, crate::seal::OpenError> {
+    pub(crate) fn open(secret: &ObjectSecret, metadata: &Metadata) -> Result<Self, OpenError> {
         match metadata.user.get(metadata::ATTRIBUTES) {
-            Some(text) => Ok(Self::from_bytes(&open_attributes(secret, text)?)),
+            Some(text) => Self::from_bytes(&open_attributes(secret, text)?),
             None => Ok(Self::default()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authentic_bytes_that_cannot_be_read_are_an_error_and_no_default() {
+        assert_eq!(Attributes::from_bytes(b"").unwrap(), Attributes::default());
+        assert_eq!(Attributes::from_bytes(b"{}").unwrap(), Attributes::default());
+        let wrong: [&[u8]; 5] = [
+            b"{",
+            b"null",
+            b"\xff",
+            br#"{"checksum":{"algorithm":"ROT13","value":"","composite":false}}"#,
+            br#"{"upload":7}"#,
+        ];
+        for bytes in wrong {
+            assert_eq!(Attributes::from_bytes(bytes).unwrap_err(), OpenError::Attributes, "{bytes:?}");
         }
     }
 }

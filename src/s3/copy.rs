@@ -70,8 +70,9 @@ pub(crate) async fn copy_object(
         },
         conditions: etag::write_conditions(input.if_match.as_ref(), input.if_none_match.as_ref()),
     };
+    let kept = get::kept(&scope, &source, &info, &opened).await?;
     if source.customer_key != target.customer_key {
-        let kept = get::kept(&scope, &source, &info, &opened).await?.filter(|kept| !kept.composite);
+        let kept = kept.filter(|kept| !kept.composite);
         let copied = resealed::copy(&scope, (&source, &info), &target, copy, kept.as_ref()).await?;
         return answer(&scope, &target, &info, copied, kept);
     }

@@ -170,7 +170,7 @@ pub(crate) fn no_key(tenant: &str, what: &dyn std::fmt::Display) -> S3Error {
 pub(crate) fn unusable(tenant: &str, why: &Unusable) -> S3Error {
     match why {
         Unusable::NoKeys | Unusable::OtherKey(_) => no_key(tenant, why),
-        Unusable::State { .. } => key_state(tenant, why),
+        Unusable::State { .. } | Unusable::Unnamed(_) => key_state(tenant, why),
         Unusable::Stale { .. } => {
             tracing::error!(tenant, %why, "nothing is sealed");
             s3_error!(

@@ -5,6 +5,7 @@
 //! decided here. An operation that could write or read bodies past the seal must never be forwarded blindly.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 #[allow(clippy::wildcard_imports, reason = "two types for each of 113 operations")]
 use s3s::dto::*;
@@ -33,6 +34,8 @@ pub struct Gateway {
     pub(crate) allows_sse_c: bool,
     /// of the completion records that are written
     pub(crate) record_version: RecordVersion,
+    /// how long an upload may be open
+    pub(crate) upload_max_age: Duration,
 }
 
 impl Gateway {
@@ -40,8 +43,17 @@ impl Gateway {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, keys: Arc<Keys>, cluster_keys: LiveClusterKeys, staging: BucketName) -> Self {
         let (uploads, part_tables) = (multipart::Uploads::default(), PartTables::default());
-        let record_version = RecordVersion::default();
-        Self { backend, keys, cluster_keys, staging, uploads, part_tables, allows_sse_c: false, record_version }
+        Self {
+            backend,
+            keys,
+            cluster_keys,
+            staging,
+            uploads,
+            part_tables,
+            allows_sse_c: false,
+            record_version: RecordVersion::default(),
+            upload_max_age: UPLOAD_MAX_AGE,
+        }
     }
 
     /// Lets clients write objects with keys of their own (SSE-C), or not, as at first. Reading them is always allowed.
@@ -54,6 +66,12 @@ impl Gateway {
     #[must_use]
     pub fn writing_records(self, record_version: RecordVersion) -> Self {
         Self { record_version, ..self }
+    }
+
+    /// Lets uploads be open for this long, in place of 30 days.
+    #[must_use]
+    pub fn keeping_uploads_for(self, upload_max_age: Duration) -> Self {
+        Self { upload_max_age, ..self }
     }
 }
 
@@ -207,3 +225,6 @@ operations! {
         write_get_object_response(WriteGetObjectResponseInput) -> WriteGetObjectResponseOutput;
     }
 }
+
+/// How long an upload may be open, unless the configuration says otherwise.
+const UPLOAD_MAX_AGE: Duration = Duration::from_hours(30 * 24);

@@ -200,7 +200,7 @@ pub(crate) async fn completed(
     let broken = |error: OpenError| errors::unsealable(&name.bucket, &name.key, &error);
     let completion =
         Completion::open(&opened.secret, SealedLen::new(info.stored_bytes), stored_parts, &tail).map_err(broken)?;
-    let attributes = Attributes::from_bytes(completion.attributes());
+    let attributes = Attributes::from_bytes(completion.attributes()).map_err(broken)?;
     let (parts, streams) = completion.into_parts();
     let table = match parts {
         CompletionParts::Listed(table) => table,

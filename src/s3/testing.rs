@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use s3s::dto::{GetObjectInput, PutObjectInput, StreamingBlob};
 use s3s::{S3, S3Request, S3Result};
 use tempfile::TempDir;
 
 use super::gateway::Gateway;
 use crate::backend::local::LocalStore;
-use crate::backend::{Backend, BucketName, ListRequest, ListStart};
+use crate::backend::{
+    Backend, BucketName, GetRequest, ListRequest, ListStart, Metadata, ObjectRef, PutRequest, ReadConditions, Tags,
+    WriteConditions,
+};
 use crate::keys::Keys;
 use crate::keys::cluster::LiveClusterKeys;
 use crate::keys::ring::{KeyRing, TenantKeys};
@@ -22,6 +25,8 @@ use crate::tenant::{BucketPrefix, Principal, TenantId};
 pub(crate) struct Harness {
     pub(crate) gateway: Gateway,
     pub(crate) store: Arc<dyn Backend>,
+    /// of every tenant
+    pub(crate) key: Arc<TenantKey>,
     keys: Arc<Keys>,
     pub(crate) cluster_keys: LiveClusterKeys,
     folder: TempDir,
@@ -36,11 +41,11 @@ impl Harness {
             store.create_bucket(&BucketName::new(bucket)).await.unwrap();
         }
         let key = Arc::new(TenantKey::from_seed(&Seed::generate().unwrap()));
-        let keys = Arc::new(Keys::new(KeyRing::one_key(TenantKeys::new(key, []))));
+        let keys = Arc::new(Keys::new(KeyRing::one_key(TenantKeys::new(Arc::clone(&key), []))));
         let cluster_keys = LiveClusterKeys::new(Arc::new(ClusterKeys::one(ClusterKey::generate().unwrap())));
         let gateway =
             Gateway::new(Arc::clone(&store), Arc::clone(&keys), cluster_keys.clone(), BucketName::new(STAGING));
-        Self { gateway, store, keys, cluster_keys, folder }
+        Self { gateway, store, key, keys, cluster_keys, folder }
     }
 
     /// Another gateway over the same store, with the same keys.
@@ -51,6 +56,34 @@ impl Harness {
             self.cluster_keys.clone(),
             BucketName::new(STAGING),
         )
+    }
+
+    /// Another gateway over the same store, whose tenants have these keys.
+    pub(crate) fn replica_with(&self, keys: TenantKeys, cluster_keys: ClusterKeys) -> Gateway {
+        let keys = Arc::new(Keys::new(KeyRing::one_key(keys)));
+        let cluster_keys = LiveClusterKeys::new(Arc::new(cluster_keys));
+        Gateway::new(Arc::clone(&self.store), keys, cluster_keys, BucketName::new(STAGING))
+    }
+
+    /// What the store has under this name.
+    pub(crate) async fn stored(&self, bucket: &str, key: &str) -> Vec<u8> {
+        let object = ObjectRef { bucket: BucketName::new(bucket), key: key.to_owned(), version_id: None };
+        let get = GetRequest { object, range: None, conditions: ReadConditions::default() };
+        let fetched = self.store.get(get).await.unwrap();
+        fetched.stream.map(Result::unwrap).collect::<Vec<Bytes>>().await.concat()
+    }
+
+    /// Puts something into the store past the gateway.
+    pub(crate) async fn store_raw(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        let request = PutRequest {
+            bucket: BucketName::new(bucket),
+            key: key.to_owned(),
+            metadata: Metadata::default(),
+            tags: Tags::default(),
+            conditions: WriteConditions::default(),
+        };
+        let body = super::multipart::held(Bytes::copy_from_slice(bytes));
+        self.store.put(request, body).await.unwrap();
     }
 
     /// Stores an object of [`BUCKET`].

@@ -41,8 +41,7 @@ pub(crate) async fn upload_part(
     )?;
     let name = scope.name(&input.bucket, &input.key, input.expected_bucket_owner.as_deref())?;
     let name = name.with_customer_key(customer_key!(input)?);
-    let upload = gateway.uploads.open(&scope, &name, &input.upload_id).await?;
-    scope.check_seals(&upload.envelope)?;
+    let upload = gateway.uploads.open_to_write(&scope, &name, &input.upload_id).await?;
     let verifier = match upload.checksum {
         Some(checksum) => checksum.for_part(verifier)?,
         None => verifier,
@@ -89,10 +88,10 @@ async fn store(
     } else {
         put_staged(scope, upload, number, body).await?
     };
-    scope.gateway.uploads.keep_header(&upload.staging, number, &etag, stream_header).await;
+    scope.gateway.uploads.keep_header(upload, number, &etag, stream_header).await;
     let kept: Option<Kept> = kept.get().cloned();
     if let (Some(_), Some(kept)) = (upload.checksum, &kept) {
-        upload.staging.write_note(&upload.secret, &Note::new(number, &etag, kept, stream_header)).await?;
+        upload.write_note(number, &Note::new(&etag, kept, stream_header)).await?;
     }
     Ok(Stored { tag: PartTag::shown(&etag, Some(stream_header.hash())), kept })
 }
@@ -101,7 +100,7 @@ async fn put_stored(scope: &Scope<'_>, upload: &OpenUpload, number: u32, body: S
     let part = PartRef { upload: upload.at.clone(), number };
     let stored = scope.backend().put_part(&part, body).await;
     if matches!(stored, Err(BackendError::NoSuchUpload)) {
-        scope.gateway.uploads.forget(&upload.staging).await;
+        scope.gateway.uploads.forget(upload).await;
     }
     stored.map_err(errors::backend)
 }
@@ -114,7 +113,7 @@ async fn put_staged(scope: &Scope<'_>, upload: &OpenUpload, number: u32, body: S
         if let Err(error) = upload.staging.remove_part(number).await {
             tracing::warn!(%error, "a staged part stays for the sweeper");
         }
-        scope.gateway.uploads.forget(&upload.staging).await;
+        scope.gateway.uploads.forget(upload).await;
         return Err(over);
     }
     Ok(etag)

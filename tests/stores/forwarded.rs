@@ -220,7 +220,6 @@ fn another_bucket_than_ones_own_is_not_reached() {
     for word in ["acl", "lifecycle"] {
         let path = format!("/bucket?{word}");
         assert_eq!(other.get(&path).status, 404);
-        assert_eq!(one.get(&format!("/staging?{word}")).status, 403);
         let unsigned = Request::new("GET", &path).header("host", one.address().to_string());
         assert_eq!(unsigned.send(one.address()).status, 403);
         let wrong = one.signer().with_secret("another secret").sign(Request::new("GET", &path), one.address());

@@ -32,7 +32,7 @@ pub(crate) fn backend(endpoint: &str, prefix: &str) -> Value {
     let (id, secret) = STORE.keys();
     json!({
         "type": "s3", "endpoint": endpoint, "access_key_id": id, "secret_access_key": secret,
-        "staging_bucket": format!("{prefix}staging"),
+        "staging_bucket": format!("staging-{prefix}x"),
     })
 }
 

@@ -60,3 +60,34 @@ fn completion_records_are_of_version_1_unless_2_is_asked_for() {
         assert!(refused(&config).contains("crypto.record_version"), "{other}");
     }
 }
+
+#[test]
+fn an_upload_may_be_open_for_thirty_days_or_as_long_as_is_said() {
+    let limits =
+        |value: Value| Files::new(&json!({"limits": value}), &Value::Null).load().map(|loaded| loaded.config.limits);
+    assert_eq!(limits(json!({})).unwrap().upload_max_age, Duration::from_hours(720));
+    assert_eq!(limits(json!({"upload_max_age": "36h"})).unwrap().upload_max_age, Duration::from_hours(36));
+    for wrong in ["1ms", "999ms"] {
+        let error = limits(json!({"upload_max_age": wrong})).unwrap_err().to_string();
+        assert!(error.starts_with("`limits.upload_max_age`: must be at least 1s"), "{error}");
+    }
+}
+
+#[test]
+fn no_tenant_reaches_the_staging_bucket() {
+    let with = |prefix: &str, public: &[&str]| {
+        let tenants = json!([{"id": "a", "bucket_prefix": prefix, "public_read_buckets": public}]);
+        let config = json!({"crypto": {"key_seed": SEED}, "backend": {"staging_bucket": "own-staging"}});
+        let loaded = Files::new(&config, &json!({"tenants": tenants})).load();
+        loaded.map(drop).map_err(|error| error.to_string())
+    };
+    for prefix in ["o", "own-", "own-staging"] {
+        let error = with(prefix, &[]).unwrap_err();
+        assert!(error.starts_with("`tenants[0].bucket_prefix`: begins the name of the staging bucket"), "{error}");
+    }
+    let error = with("", &["papers", "own-staging"]).unwrap_err();
+    assert_eq!(error, "`tenants[0].public_read_buckets[1]`: is the staging bucket, which is nobody's");
+    for prefix in ["", "own-staging-", "other-"] {
+        assert_eq!(with(prefix, &["papers"]), Ok(()), "{prefix}");
+    }
+}

@@ -114,6 +114,14 @@ impl Table {
         self.keys.len()
     }
 
+    /// Whether the bucket's name begins with a tenant's prefix. The last prefix that is not behind the name is the only one
+    /// that can begin it, because none begins another.
+    pub(super) fn owns(&self, bucket: &str) -> bool {
+        let place = self.by_prefix.partition_point(|number| self.prefix(*number) <= bucket.as_bytes());
+        let last = place.checked_sub(1).and_then(|place| self.by_prefix.get(place));
+        last.is_some_and(|number| bucket.as_bytes().starts_with(self.prefix(*number)))
+    }
+
     /// The tenant other than `own` with whom one of this prefix would share buckets.
     pub(super) fn overlapping(&self, own: &TenantId, prefix: &BucketPrefix) -> Option<TenantId> {
         let place = self.by_prefix.partition_point(|number| self.prefix(*number) < prefix.as_str().as_bytes());

@@ -81,3 +81,45 @@ fn a_snapshot_keeps_the_keys_that_a_reload_takes_away() {
     assert!(before.find("old").is_some());
     assert!(live.snapshot().find("old").is_none());
 }
+
+#[test]
+fn a_tenant_that_could_reach_the_staging_bucket_is_not_served() {
+    let mut keys = AccessKeys::default();
+    keys.reserve_bucket(BucketName::new("own-staging"));
+    let live = LiveAccessKeys::new(keys);
+    let mut told = ToldAccessKeys::default();
+    for (prefix, id) in [("own-", "AKIA1"), ("other-", "AKIA2")] {
+        let (tenant, prefix) = (TenantId::new(id).unwrap(), BucketPrefix::new(prefix).unwrap());
+        let key = AccessKey::new(tenant.clone(), prefix.clone(), id, SecretText::new("the secret of the key".into()));
+        told.set(&tenant, &prefix, vec![key]);
+    }
+    live.tell(told);
+    live.replace(AccessKeys::default());
+    assert!(live.snapshot().find("AKIA1").is_none());
+    assert!(live.snapshot().find("AKIA2").is_some());
+}
+
+#[test]
+fn a_bucket_is_a_tenants_if_it_begins_with_the_prefix_of_one() {
+    let of = |prefix: &str, id: &str| {
+        let (tenant, prefix) = (TenantId::new(id).unwrap(), BucketPrefix::new(prefix).unwrap());
+        AccessKey::new(tenant, prefix, id, SecretText::new("the secret of the key".into()))
+    };
+    let live = LiveAccessKeys::new(AccessKeys::new([of("acme-", "A")]).unwrap());
+    let mut list = ToldList::default();
+    for prefix in ["b-", "bb-", "d-"] {
+        let key = of(prefix, prefix);
+        list.tenant(&key.principal.tenant, &key.principal.bucket_prefix, std::slice::from_ref(&key));
+    }
+    let mut told = list.finish();
+    told.set(&TenantId::new("late").unwrap(), &BucketPrefix::new("late-").unwrap(), vec![of("late-", "L")]);
+    live.tell(told);
+    let keys = live.snapshot();
+    for bucket in ["acme-x", "b-x", "bb-x", "d-", "late-x"] {
+        assert!(keys.owns(&BucketName::new(bucket)), "{bucket}");
+    }
+    for bucket in ["acm", "acme", "a-x", "bbb-x", "c-x", "e", "lat-x", "0"] {
+        assert!(!keys.owns(&BucketName::new(bucket)), "{bucket}");
+    }
+    assert!(AccessKeys::new([key("k")]).unwrap().owns(&BucketName::new("any")));
+}

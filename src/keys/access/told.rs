@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::AccessKey;
 use super::table::Table;
+use crate::backend::BucketName;
 use crate::tenant::{BucketPrefix, TenantId};
 
 /// The access keys of the Coordinator's tenants at one moment. Cloning shares the table.
@@ -89,6 +90,12 @@ impl ToldAccessKeys {
         }
         let key = self.base.find(id)?;
         (!self.late.contains_key(&key.principal.tenant)).then(|| Arc::new(key))
+    }
+
+    /// Whether a bucket of the store is that of a tenant with access keys. One that is gone may count for a while.
+    pub(super) fn owns(&self, bucket: &BucketName) -> bool {
+        let owns = |late: &Arc<Late>| !late.keys.is_empty() && bucket.as_str().starts_with(late.prefix.as_str());
+        self.base.owns(bucket.as_str()) || self.late.values().any(owns)
     }
 
     /// About how many access keys there are.

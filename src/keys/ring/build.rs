@@ -248,7 +248,11 @@ impl RingBuilder {
 
     /// The new keys with what the tenant had before behind them.
     fn joined(&mut self, tenant: Option<&TenantId>, before: &TenantKeys, now: &TenantKeys) -> TenantKeys {
-        if before.key_ids().eq(now.key_ids()) && now.key_ids().all(|id| before.state(id) == now.state(id)) {
+        let are_named = |keys: &TenantKeys| keys.named().map(|key| key.key_id()).collect::<Vec<_>>();
+        if before.key_ids().eq(now.key_ids())
+            && are_named(before) == are_named(now)
+            && now.key_ids().all(|id| before.state(id) == now.state(id))
+        {
             return before.clone();
         }
         if now.find(before.primary().key_id()).is_none() {
@@ -260,10 +264,8 @@ impl RingBuilder {
         }
         let dropped = before.all().filter(|key| now.find(key.key_id()).is_none());
         let kept: Vec<Arc<TenantKey>> = dropped.take(self.retired_keys_max).map(Arc::clone).collect();
-        let named: Vec<Arc<TenantKey>> = now.all().skip(1).map(Arc::clone).collect();
         let states: Vec<_> = now.states().chain(before.states().filter(|(id, _)| now.find(*id).is_none())).collect();
-        let keys = TenantKeys::new(Arc::clone(&now.primary), named.into_iter().chain(kept));
-        keys.with_fragment(now.fragment()).with_states(states)
+        now.clone().keeping(kept).with_states(states)
     }
 }
 

@@ -294,3 +294,33 @@ fn a_million_tenants_take_at_most_150_bytes_each() {
     assert_eq!((ring.len(), next.len(), found), (TENANTS as usize, TENANTS as usize, asked.len()));
     assert!(bytes <= 150, "{bytes} bytes");
 }
+
+#[test]
+fn uploads_go_on_under_versions_that_a_source_names_and_under_no_other() {
+    let goes_on = |keys: &TenantKeys| [1, 2, 3].map(|number| keys.is_named(key(number).key_id()));
+    let keys = TenantKeys::new(key(1), [key(2)]).keeping([key(3), key(2)]).with_fragment(Some("cf"));
+    assert_eq!(goes_on(&keys), [true, true, false]);
+    assert!([1, 2, 3].iter().all(|number| keys.find(key(*number).key_id()).is_some()));
+
+    let told = |last: &Arc<KeyRing>, keys: TenantKeys| {
+        let mut builder = RingBuilder::new(Arc::clone(last), 4);
+        builder.found(&id("a"), keys, SourceKind::File, 100);
+        Arc::new(builder.finish(last).ring)
+    };
+    let now = |ring: &KeyRing| goes_on(ring.tenant(&id("a")).unwrap());
+    let ring = told(&empty(), keys_of_two());
+    assert_eq!(now(&ring), [true, true, false]);
+    // a version that no source names any more stays for opening alone
+    let ring = told(&ring, self::keys(1));
+    assert_eq!(now(&ring), [true, false, false]);
+    // and seals again what it began once it is named again
+    let ring = told(&ring, keys_of_two());
+    assert_eq!(now(&ring), [true, true, false]);
+    // a seed that changed without a version
+    let ring = told(&ring, self::keys(3));
+    assert_eq!(now(&ring), [false, false, true]);
+}
+
+fn keys_of_two() -> TenantKeys {
+    TenantKeys::new(key(1), [key(2)])
+}

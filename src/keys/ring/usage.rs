@@ -42,6 +42,9 @@ pub enum Unusable {
         /// what the source says of it
         state: KeyState,
     },
+    /// no source names it any more: it is kept for opening
+    #[error("no source names key {0} any more")]
+    Unnamed(KeyId),
     /// nobody confirmed the keys for too long
     #[error("its keys were last confirmed {age_seconds} s ago, longer than crypto.seal_max_age")]
     Stale {
@@ -61,13 +64,17 @@ impl KeyRing {
         Ok(keys.primary())
     }
 
-    /// Whether more may be sealed under an envelope that was made for the key of this id.
+    /// Whether more may be sealed under an envelope that was made for the key of this id: it must be one that a source
+    /// still names (F-27).
     ///
     /// # Errors
     /// [`Unusable`] if the key is not there, or must not seal.
     pub fn check_seals(&self, tenant: &TenantId, id: KeyId, now: SystemTime) -> Result<(), Unusable> {
         let keys = self.tenant(tenant).ok_or(Unusable::NoKeys)?;
         keys.find(id).ok_or(Unusable::OtherKey(id))?;
+        if !keys.is_named(id) {
+            return Err(Unusable::Unnamed(id));
+        }
         self.check(tenant, id, keys, now)
     }
 

@@ -244,7 +244,8 @@ fn restored(keys: &[WireSecret], states: &[KeyState]) -> Option<TenantKeys> {
     let keys = keys.collect::<Option<Vec<_>>>()?;
     let states: Vec<_> = keys.iter().map(|key: &Arc<TenantKey>| key.key_id()).zip(states.iter().copied()).collect();
     let mut keys = keys.into_iter();
-    Some(TenantKeys::new(keys.next()?, keys).with_states(states))
+    // which of them a source names is not known before it was asked
+    Some(TenantKeys::new(keys.next()?, []).keeping(keys).with_states(states))
 }
 
 const VERSION: u32 = 1;

@@ -13,7 +13,7 @@ use crate::backend::{
     BackendError, CompleteUpload, Copied, CreateUpload, ObjectInfo, PartRef, PartSource, StoredETag, UploadRef,
     WriteConditions, Written,
 };
-use crate::s3::multipart::{Record, Staging, staging};
+use crate::s3::multipart::{SealedRecord, Staging, staging};
 use crate::s3::pin::pinned;
 use crate::s3::scope::{Name, Opened, Scope};
 use crate::s3::{errors, metadata, parts};
@@ -41,7 +41,7 @@ pub(crate) async fn copy_multipart(
     let at = UploadRef { bucket: target.stored.clone(), key: target.key.clone(), upload_id };
     let staging = staging(scope, &at);
 
-    let written = match filled(scope, &staging, &at, (source, info), &ranges, conditions).await {
+    let written = match filled(scope, &staging, (target, &at), (source, info), &ranges, conditions).await {
         Ok(written) => written,
         Err(error) => {
             if let Err(left) = scope.backend().abort_upload(&at).await {
@@ -61,12 +61,13 @@ pub(crate) async fn copy_multipart(
 async fn filled(
     scope: &Scope<'_>,
     staging: &Staging,
-    at: &UploadRef,
+    (target, at): (&Name, &UploadRef),
     (source, info): (&Name, &ObjectInfo),
     ranges: &[(u64, u64)],
     conditions: WriteConditions,
 ) -> S3Result<Written> {
-    staging.write_record(Record::of_copy(at).to_bytes()?).await.map_err(errors::backend)?;
+    let record = SealedRecord::of_gateway(scope, target, at)?;
+    staging.write_record(at, &record).await.map_err(errors::backend)?;
     let is_whole = ranges.len() == 1;
     let mut copies: Vec<BoxFuture<'_, Result<(u32, StoredETag), BackendError>>> = Vec::with_capacity(ranges.len());
     for (range, number) in ranges.iter().zip(1..) {

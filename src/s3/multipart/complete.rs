@@ -14,10 +14,11 @@ use s3s::{S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::checksums::{self, Summed};
 use super::finish::{Finish, Finished, finish};
+use super::note::{self, Note};
 use super::parts::{self, Part};
-use super::record::{OpenUpload, located};
-use super::staging::Note;
+use super::staging::upload_digest;
 use super::streams;
+use super::uploads::OpenUpload;
 use crate::backend::calls::{continued, origin};
 use crate::s3::attributes_record::Attributes;
 use crate::s3::checksum::{Algorithm, Kept, declared_checksums, show_checksums};
@@ -40,14 +41,13 @@ pub(crate) async fn complete_multipart_upload(
     let named = named_parts(input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref()))?;
     let answer = Answer { bucket: input.bucket.clone(), key: input.key.clone(), location };
 
-    let upload = match gateway.uploads.open(&scope, &name, &input.upload_id).await {
+    let upload = match gateway.uploads.open_to_write(&scope, &name, &input.upload_id).await {
         Ok(upload) => upload,
         Err(error) if *error.code() == S3ErrorCode::NoSuchUpload => {
             return repeated(&scope, &name, &input.upload_id, answer).await.ok_or(error);
         }
         Err(error) => return Err(error),
     };
-    scope.check_seals(&upload.envelope)?;
     if name.customer_key.is_some() {
         // it is not needed, but must be the right one
         upload.joined_secret(&name)?;
@@ -55,7 +55,7 @@ pub(crate) async fn complete_multipart_upload(
     let there = match parts::all(scope.backend(), &upload).await {
         Ok(there) => there,
         Err(crate::backend::BackendError::NoSuchUpload) => {
-            gateway.uploads.forget(&upload.staging).await;
+            gateway.uploads.forget(&upload).await;
             return repeated(&scope, &name, &input.upload_id, answer).await.ok_or_else(|| s3_error!(NoSuchUpload));
         }
         Err(error) => return Err(errors::backend(error)),
@@ -70,7 +70,7 @@ pub(crate) async fn complete_multipart_upload(
     }
     let kept = whole_checksum(&upload, (&named, &chosen, &notes), &declared, input.checksum_type.as_ref())?;
 
-    let attributes = Attributes { checksum: kept.clone(), upload: Some(upload.staging.id().to_owned()) };
+    let attributes = Attributes { checksum: kept.clone(), upload: Some(upload.digest.clone()) };
     let work = Finish {
         backend: Arc::clone(&gateway.backend),
         uploads: gateway.uploads.clone(),
@@ -142,8 +142,8 @@ async fn repeated(
     }
     let opened = scope.open_but_body(name, &info.metadata).ok()?;
     let completed = completed_parts::completed(scope, name, &info, &opened, None).await.ok()?;
-    let (_, staging) = located(scope, name, upload_id);
-    if completed.attributes.upload.as_deref() != Some(staging.id()) {
+    let upload = upload_digest(&name.stored, &name.key, upload_id);
+    if completed.attributes.upload.as_ref() != Some(&upload) {
         return None;
     }
     let has_customer_key = info.metadata.user.contains_key(metadata::CUSTOMER_KEY);
@@ -208,18 +208,18 @@ fn check_sizes(chosen: &[Part], declared: Option<i64>) -> S3Result<()> {
 }
 
 /// What replicas noted of the parts; they do where the upload was created with a checksum.
-async fn notes(upload: &OpenUpload, chosen: &[Part]) -> S3Result<Vec<Note>> {
+async fn notes(upload: &OpenUpload, chosen: &[Part]) -> S3Result<Vec<(u32, Note)>> {
     if upload.checksum.is_none() {
         return Ok(Vec::new());
     }
     let last = chosen.last().map_or(0, |part| part.number);
-    upload.staging.notes(&upload.secret, 0, last).await.map_err(errors::backend)
+    upload.notes(0, last).await.map_err(errors::backend)
 }
 
 /// The checksum of the whole object, where the upload was created with one.
 fn whole_checksum(
     upload: &OpenUpload,
-    (named, chosen, notes): (&[Named], &[Part], &[Note]),
+    (named, chosen, notes): (&[Named], &[Part], &[(u32, Note)]),
     declared: &Checksum,
     kind: Option<&ChecksumType>,
 ) -> S3Result<Option<Kept>> {
@@ -239,11 +239,11 @@ fn whole_checksum(
     checksum.of_parts(&summed, checksum.algorithm.value(declared))
 }
 
-fn summed(named: &Named, part: &Part, notes: &[Note]) -> Summed {
+fn summed(named: &Named, part: &Part, notes: &[(u32, Note)]) -> Summed {
     Summed {
         number: part.number,
         plain_bytes: part.plain.bytes(),
-        noted: super::staging::checksum_of(notes, part.number, &part.etag, named.stream()).map(|kept| kept.value),
+        noted: note::checksum_of(notes, part.number, &part.etag, named.stream()).map(|kept| kept.value),
         declared: named.sums.clone(),
     }
 }

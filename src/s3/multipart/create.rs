@@ -4,7 +4,8 @@ use s3s::dto::{CreateMultipartUploadInput, CreateMultipartUploadOutput};
 use s3s::{S3Request, S3Response, S3Result};
 
 use super::checksums::UploadChecksum;
-use super::record::{Record, UploadAttributes, located};
+use super::record::{Asked, SealedRecord};
+use super::uploads::located;
 use crate::backend::CreateUpload;
 use crate::s3::acl::object_acl_changes_nothing;
 use crate::s3::customer_key::{self, customer_key, show_encryption};
@@ -43,18 +44,26 @@ pub(crate) async fn create_multipart_upload(
     let upload_id = scope.backend().create_upload(create).await.map_err(errors::backend)?;
 
     let (at, staging) = located(&scope, &name, upload_id.as_str());
-    let record = Record::of_upload(&at, &envelope, &secret, &UploadAttributes { checksum, customer_key: check })?;
-    if let Err(error) = staging.write_record(record.to_bytes()?).await {
-        if let Err(left) = scope.backend().abort_upload(&at).await {
-            tracing::warn!(%left, "an upload without a record stays on the backend");
+    let asked = Asked { envelope: &envelope, checksum, customer_key: check };
+    let written = match SealedRecord::of_client(&scope, &name, &at, &asked) {
+        Ok(record) => staging.write_record(&at, &record).await.map(|()| record).map_err(errors::backend),
+        Err(error) => Err(error),
+    };
+    let record = match written {
+        Ok(record) => record,
+        Err(error) => {
+            if let Err(left) = scope.backend().abort_upload(&at).await {
+                tracing::warn!(%left, "an upload without a record stays for the sweeper");
+            }
+            return Err(error);
         }
-        return Err(errors::backend(error));
-    }
-    gateway.uploads.keep(&staging, record).await;
+    };
+    let client_id = record.upload_id.clone();
+    gateway.uploads.keep(&at, &staging, record).await;
     let mut output = CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: Some(input.key),
-        upload_id: Some(upload_id.as_str().to_owned()),
+        upload_id: Some(client_id),
         checksum_algorithm: checksum.map(UploadChecksum::shown_algorithm),
         checksum_type: checksum.map(UploadChecksum::shown_type),
         ..CreateMultipartUploadOutput::default()

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use s3s::{S3Result, s3_error};
 
 use super::parts::Part;
-use super::record::{OpenUpload, Uploads};
 use super::staging::held;
+use super::uploads::{OpenUpload, Uploads};
 use crate::backend::{
     Backend, BackendError, CompleteUpload, ObjectRef, PartRef, SealedBody, StoredETag, VersionId, WriteConditions,
 };
@@ -70,7 +70,7 @@ pub(super) async fn finish(work: Finish) -> S3Result<Finished> {
     streams.truncate(STREAMS_KEPT_MAX);
     let completed = Completed::new(of, table, attributes, PartStreams::new(streams));
     tables.keep(object, written.etag.clone(), completed).await;
-    uploads.forget(&upload.staging).await;
+    uploads.forget(&upload).await;
     // The object is there whatever becomes of this; the sweeper comes after it.
     if let Err(error) = upload.staging.clear().await {
         tracing::warn!(%error, "staged parts of a completed upload stay for the sweeper");

@@ -4,8 +4,8 @@ use s3s::dto::{Initiator, ListPartsInput, ListPartsOutput, Part as ShownPart, St
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::checksums::UploadChecksum;
+use super::note::{self, Note};
 use super::parts::{self, Part};
-use super::staging::{self, Note};
 use super::streams;
 use crate::s3::checksum::show_checksums;
 use crate::s3::errors;
@@ -29,9 +29,7 @@ pub(crate) async fn list_parts(
 
     let (listed, truncated) = parts::page(scope.backend(), &upload, after, max).await.map_err(errors::backend)?;
     let notes = match (upload.checksum, listed.last()) {
-        (Some(_), Some(last)) => {
-            upload.staging.notes(&upload.secret, after, last.number).await.map_err(errors::backend)?
-        }
+        (Some(_), Some(last)) => upload.notes(after, last.number).await.map_err(errors::backend)?,
         (Some(_) | None, _) => Vec::new(),
     };
     let mut parts = Vec::with_capacity(listed.len());
@@ -58,8 +56,8 @@ pub(crate) async fn list_parts(
     }))
 }
 
-fn shown(part: &Part, notes: &[Note], stream: Option<StreamHash>) -> ShownPart {
-    let checksum = staging::checksum_of(notes, part.number, &part.etag, stream);
+fn shown(part: &Part, notes: &[(u32, Note)], stream: Option<StreamHash>) -> ShownPart {
+    let checksum = note::checksum_of(notes, part.number, &part.etag, stream);
     let mut shown = ShownPart {
         e_tag: Some(PartTag::shown(&part.etag, stream)),
         last_modified: Some(Timestamp::from(part.last_modified)),

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use s3s::{S3Result, s3_error};
 
-use super::record::OpenUpload;
 use super::staging::Staging;
+use super::uploads::OpenUpload;
 use crate::backend::{Backend, BackendError, PartInfo, StoredETag, UploadRef};
 use crate::s3::errors;
 use crate::seal::{PlainLen, SealedLen, geometry};

@@ -1,226 +1,270 @@
 //! The upload record: what every replica must know of an open upload to seal a part for it.
 //!
-//! Written once at Create, read on the first part that a replica sees, then cached. The cache holds what lies on the
-//! backend anyway, no secret: each request opens the envelope with its own snapshot of the keys, so a key that was
-//! taken away seals nothing more.
+//! It is a record of the gateways' own, under a key of the cluster, and the upload id that the client sees commits to it: a
+//! store that gives another one, be it of an earlier upload of the same name, is answered as if there were none (F-26).
+//! It is written once, at Create, and read on the first part that a replica sees; [`uploads`](super::uploads) keeps it.
 
-use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use moka::future::Cache;
-use s3s::{S3Error, S3Result, s3_error};
+use s3s::{S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
 use super::checksums::UploadChecksum;
-use super::staging::Staging;
-use crate::backend::{BackendError, BucketName, StoredETag, UploadId, UploadRef};
+use crate::backend::{UploadId, UploadRef};
 use crate::s3::scope::{Name, Scope};
-use crate::s3::{customer_key, errors};
-use crate::seal::{CustomerKeyCheck, Envelope, Kind, ObjectSecret, StreamHeader, open_attributes, seal_attributes};
-use crate::telemetry::tally;
+use crate::seal::{
+    ClusterKeyId, ClusterKeys, Envelope, RecordError, RecordKind, RecordName, is_upload_id_of, record_key_id,
+    record_upload_id,
+};
 
-/// As stored: JSON.
+/// The fields, sealed as JSON. One that is not known here is of a later version and never passed over (R-3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
-    /// bucket on the backend
+#[serde(deny_unknown_fields)]
+struct Fields {
+    v: u8,
+    store_id: String,
+    tenant: String,
+    /// as the client says it
     bucket: String,
     key: String,
-    upload_id: String,
-    /// none for an upload that copies an object: no client sends parts for it
+    /// seconds since 1970
+    created: u64,
+    /// the metadata value; none for an upload of the gateway's own, to which no client sends parts
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    sealed: Option<Sealed>,
-}
-
-/// The metadata value of the envelope, and what was asked for at Create, sealed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Sealed {
-    envelope: String,
-    attributes: String,
-}
-
-/// What was asked for at Create.
-#[derive(Default, Serialize, Deserialize)]
-pub(super) struct UploadAttributes {
+    envelope: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) checksum: Option<UploadChecksum>,
+    checksum: Option<UploadChecksum>,
     /// the check of the customer's key that parts are sealed with, as in the object's metadata
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer_key: Option<String>,
+}
+
+/// What a client asked for at Create.
+pub(super) struct Asked<'a> {
+    pub(super) envelope: &'a Envelope,
+    pub(super) checksum: Option<UploadChecksum>,
+    /// as in the object's metadata
     pub(super) customer_key: Option<String>,
 }
 
-impl Record {
+/// Whose upload it is: what records of it are named after. Bucket and key are as the client says them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UploadName {
+    tenant: String,
+    bucket: String,
+    key: String,
+}
+
+impl UploadName {
+    pub(super) fn new(scope: &Scope<'_>, name: &Name) -> Self {
+        let tenant = scope.principal.tenant.as_str().to_owned();
+        Self { tenant, bucket: name.bucket.clone(), key: name.key.clone() }
+    }
+
+    fn of_record(&self, store_id: &UploadId) -> RecordName {
+        RecordName::new(RecordKind::Upload, &self.tenant, &[&self.bucket, &self.key, store_id.as_str()])
+    }
+
+    /// Of a note. It names the client's upload id, which commits to the record: the store may give its own id twice.
+    pub(super) fn of_note(&self, upload_id: &str, number: u32) -> RecordName {
+        let number = number.to_string();
+        RecordName::new(RecordKind::Note, &self.tenant, &[&self.bucket, &self.key, upload_id, &number])
+    }
+}
+
+/// A record as it is sealed, with the upload id that its client sees.
+pub(crate) struct SealedRecord {
+    pub(crate) bytes: Vec<u8>,
+    /// whether a client sends parts for it
+    pub(crate) is_clients: bool,
+    pub(super) upload_id: String,
+    pub(super) record: Record,
+}
+
+impl SealedRecord {
     /// The record of a client's upload.
-    pub(super) fn of_upload(
-        upload: &UploadRef,
-        envelope: &Envelope,
-        secret: &ObjectSecret,
-        attributes: &UploadAttributes,
-    ) -> S3Result<Self> {
-        let json = serde_json::to_vec(attributes).map_err(|_| s3_error!(InternalError))?;
-        let attributes = seal_attributes(secret, &json).map_err(|error| errors::seal(&error))?;
-        let sealed = Some(Sealed { envelope: envelope.to_metadata(), attributes });
-        Ok(Self { sealed, ..Self::of_copy(upload) })
+    pub(super) fn of_client(scope: &Scope<'_>, name: &Name, at: &UploadRef, asked: &Asked<'_>) -> S3Result<Self> {
+        let envelope = Some(asked.envelope.to_metadata());
+        let (checksum, customer_key) = (asked.checksum, asked.customer_key.clone());
+        Self::of(scope, name, at, |fields| Fields { envelope, checksum, customer_key, ..fields })
     }
 
-    /// The record of an upload that copies an object.
-    pub(crate) fn of_copy(upload: &UploadRef) -> Self {
-        Self {
-            bucket: upload.bucket.as_str().to_owned(),
-            key: upload.key.clone(),
-            upload_id: upload.upload_id.as_str().to_owned(),
-            sealed: None,
+    /// The record of an upload of the gateway's own: of a copy, or of a body in parts.
+    pub(crate) fn of_gateway(scope: &Scope<'_>, name: &Name, at: &UploadRef) -> S3Result<Self> {
+        Self::of(scope, name, at, |fields| fields)
+    }
+
+    fn of(scope: &Scope<'_>, name: &Name, at: &UploadRef, with: impl FnOnce(Fields) -> Fields) -> S3Result<Self> {
+        let store_id = at.upload_id.as_str();
+        if store_id.is_empty() || store_id.len() > STORE_ID_BYTES_MAX {
+            tracing::error!(bytes = store_id.len(), "the store's upload id has no usable length");
+            return Err(s3_error!(InternalError));
         }
-    }
-
-    /// As stored.
-    pub(crate) fn to_bytes(&self) -> S3Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|_| s3_error!(InternalError))
-    }
-
-    /// From what is stored.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, BackendError> {
-        serde_json::from_slice(bytes).map_err(|_| BackendError::Damaged("an upload record".to_owned()))
-    }
-
-    /// The upload it speaks of.
-    pub(super) fn upload(&self) -> UploadRef {
-        UploadRef {
-            bucket: BucketName::new(self.bucket.as_str()),
-            key: self.key.clone(),
-            upload_id: UploadId::new(self.upload_id.as_str()),
-        }
-    }
-
-    /// Whether no client sends parts for it.
-    pub(super) fn is_of_copy(&self) -> bool {
-        self.sealed.is_none()
-    }
-}
-
-/// An open upload, opened with the keys of one request.
-pub(crate) struct OpenUpload {
-    pub(crate) at: UploadRef,
-    pub(crate) envelope: Envelope,
-    /// of everything but parts that a customer's key belongs to
-    pub(crate) secret: ObjectSecret,
-    customer_key: Option<CustomerKeyCheck>,
-    pub(crate) checksum: Option<UploadChecksum>,
-    pub(crate) staging: Staging,
-}
-
-impl OpenUpload {
-    /// The secret of its parts, if the upload was begun with a customer's key: `name` must give that one again.
-    pub(crate) fn joined_secret(&self, name: &Name) -> S3Result<Option<ObjectSecret>> {
-        customer_key::part_secret(name, &self.secret, self.customer_key)
-    }
-
-    /// The tenant's key as the answer to Complete shows it, hex; none where the parts came with a customer's key.
-    pub(super) fn shown_key_id(&self) -> Option<String> {
-        self.customer_key.is_none().then(|| self.envelope.key_id().to_string())
-    }
-}
-
-/// What this replica remembers of open uploads, by their id in the staging bucket: the records, and the stream headers of
-/// parts that it sealed, which go into the completion record.
-#[derive(Clone)]
-pub(crate) struct Uploads {
-    records: Cache<String, Arc<Record>>,
-    stream_headers: Cache<(String, u32), (StoredETag, StreamHeader)>,
-}
-
-impl Default for Uploads {
-    fn default() -> Self {
-        Self { records: Cache::new(CACHED_MAX), stream_headers: Cache::new(STREAM_HEADERS_MAX) }
-    }
-}
-
-impl Uploads {
-    /// Keeps the record of an upload that was just begun here.
-    pub(super) async fn keep(&self, staging: &Staging, record: Record) {
-        self.records.insert(staging.id().to_owned(), Arc::new(record)).await;
-    }
-
-    /// Remembers the stream header of a part that was just stored.
-    pub(crate) async fn keep_header(&self, staging: &Staging, number: u32, etag: &StoredETag, header: StreamHeader) {
-        self.stream_headers.insert((staging.id().to_owned(), number), (etag.clone(), header)).await;
-    }
-
-    /// The stream header of a part, if this replica stored it.
-    pub(super) async fn header(&self, staging: &Staging, number: u32, etag: &StoredETag) -> Option<StreamHeader> {
-        let (kept, header) = self.stream_headers.get(&(staging.id().to_owned(), number)).await?;
-        (kept == *etag).then_some(header)
-    }
-
-    /// Forgets an upload that is over.
-    pub(crate) async fn forget(&self, staging: &Staging) {
-        self.records.invalidate(staging.id()).await;
-    }
-
-    /// Opens an upload: `NoSuchUpload` if there is no record of it.
-    pub(crate) async fn open(&self, scope: &Scope<'_>, name: &Name, upload_id: &str) -> S3Result<OpenUpload> {
-        let (at, staging) = located(scope, name, upload_id);
-        tally::looked_up(tally::Cache::Uploads, self.records.contains_key(staging.id()), self.records.entry_count());
-        let loaded = self.records.try_get_with(staging.id().to_owned(), load(&staging)).await;
-        let record = loaded.map_err(|error| match Arc::try_unwrap(error) {
-            Ok(error) => error.into(),
-            // another request of this replica asked for it at the same time and has the cause
-            Err(shared) => match *shared {
-                NotLoaded::Absent => s3_error!(NoSuchUpload),
-                NotLoaded::Backend(_) => s3_error!(ServiceUnavailable),
-            },
+        let (owner, now) = (UploadName::new(scope, name), SystemTime::now());
+        let fields = with(Fields {
+            v: VERSION,
+            store_id: store_id.to_owned(),
+            tenant: owner.tenant.clone(),
+            bucket: owner.bucket.clone(),
+            key: owner.key.clone(),
+            created: now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs(),
+            envelope: None,
+            checksum: None,
+            customer_key: None,
+        });
+        let json = serde_json::to_vec(&fields).map_err(|_| s3_error!(InternalError))?;
+        let keys = scope.gateway.cluster_keys.snapshot();
+        let sealed = keys.seal_record(&owner.of_record(&at.upload_id), &json, now);
+        let bytes = sealed.map_err(|error| {
+            tracing::error!(%error, "an upload record cannot be sealed");
+            s3_error!(InternalError)
         })?;
-        let sealed = record.sealed.as_ref().filter(|_| record.upload() == at).ok_or_else(|| s3_error!(NoSuchUpload))?;
-        let unsealable = |error| errors::unsealable(&name.bucket, &name.key, &error);
-        let envelope = Envelope::from_metadata(&sealed.envelope).map_err(unsealable)?;
-        if envelope.kind() != Kind::Multipart {
-            return Err(errors::unsealable(&name.bucket, &name.key, &errors::Misfit::RecordOfAnotherKind));
-        }
-        let opened = scope.open_envelope(name, envelope)?;
-        let json = open_attributes(&opened.secret, &sealed.attributes).map_err(unsealable)?;
-        let attributes: UploadAttributes = serde_json::from_slice(&json).unwrap_or_default();
-        let check = attributes.customer_key.as_deref().map(CustomerKeyCheck::from_metadata);
-        Ok(OpenUpload {
-            at,
-            envelope: opened.envelope,
-            secret: opened.secret,
-            customer_key: check.transpose().map_err(unsealable)?,
-            checksum: attributes.checksum,
-            staging,
-        })
+        let key_id = record_key_id(&bytes).ok_or_else(|| s3_error!(InternalError))?;
+        let upload_id = record_upload_id(store_id, &bytes).ok_or_else(|| s3_error!(InternalError))?;
+        let is_clients = fields.envelope.is_some();
+        Ok(Self { bytes, is_clients, upload_id, record: Record { fields, key_id } })
     }
 }
 
-/// Where an upload and its staged things lie.
-pub(super) fn located(scope: &Scope<'_>, name: &Name, upload_id: &str) -> (UploadRef, Staging) {
-    let at = UploadRef { bucket: name.stored.clone(), key: name.key.clone(), upload_id: UploadId::new(upload_id) };
-    let staging = staging(scope, &at);
-    (at, staging)
+/// A record that was opened.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    fields: Fields,
+    key_id: ClusterKeyId,
 }
 
-/// What an upload has in the staging bucket.
-pub(crate) fn staging(scope: &Scope<'_>, upload: &UploadRef) -> Staging {
-    Staging::of(Arc::clone(&scope.gateway.backend), scope.gateway.staging.clone(), upload)
-}
-
-enum NotLoaded {
-    Absent,
-    Backend(BackendError),
-}
-
-impl From<NotLoaded> for S3Error {
-    fn from(why: NotLoaded) -> Self {
-        match why {
-            NotLoaded::Absent => s3_error!(NoSuchUpload),
-            NotLoaded::Backend(error) => errors::backend(error),
+impl Record {
+    /// Opens what the store gives as the record of this upload. `upload_id` is the client's; none: any will do.
+    pub(super) fn open(
+        keys: &ClusterKeys,
+        owner: &UploadName,
+        store_id: &UploadId,
+        upload_id: Option<&str>,
+        bytes: &[u8],
+    ) -> Result<Self, NoRecord> {
+        if upload_id.is_some_and(|id| !is_upload_id_of(id, store_id.as_str(), bytes)) {
+            return Err(NoRecord::Another);
         }
+        let json = keys.open_record(&owner.of_record(store_id), bytes, SystemTime::now())?;
+        let fields: Fields = serde_json::from_slice(&json).map_err(|_| NoRecord::Unreadable)?;
+        if fields.v != VERSION {
+            return Err(NoRecord::Unreadable);
+        }
+        let is_named = [&fields.tenant, &fields.bucket, &fields.key] == [&owner.tenant, &owner.bucket, &owner.key];
+        if !is_named || fields.store_id != store_id.as_str() {
+            return Err(NoRecord::Another);
+        }
+        Ok(Self { fields, key_id: record_key_id(bytes).ok_or(NoRecord::Another)? })
+    }
+
+    /// Whether it still counts: its key is in the cluster's list, and the upload has not run out.
+    pub(super) fn counts(&self, keys: &ClusterKeys, age_max: Duration) -> bool {
+        let now = SystemTime::now();
+        let created = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.fields.created));
+        let is_over = created.is_none_or(|created| now.duration_since(created).is_ok_and(|age| age >= age_max));
+        keys.opens(self.key_id, now) && !is_over
+    }
+
+    /// The metadata value of the envelope; none if no client sends parts.
+    pub(super) fn envelope(&self) -> Option<&str> {
+        self.fields.envelope.as_deref()
+    }
+
+    pub(super) fn checksum(&self) -> Option<UploadChecksum> {
+        self.fields.checksum
+    }
+
+    pub(super) fn customer_key(&self) -> Option<&str> {
+        self.fields.customer_key.as_deref()
     }
 }
 
-async fn load(staging: &Staging) -> Result<Arc<Record>, NotLoaded> {
-    let bytes = staging.read_record().await.map_err(NotLoaded::Backend)?.ok_or(NotLoaded::Absent)?;
-    Record::from_bytes(&bytes).map(Arc::new).map_err(NotLoaded::Backend)
+/// Why the bytes are not the record of an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoRecord {
+    /// another record, or none at all
+    #[error("it is not the one that the upload id commits to")]
+    Another,
+    /// it does not open
+    #[error(transparent)]
+    NotOpened(#[from] RecordError),
+    /// authentic, but of a version that is not known here
+    #[error("it is of a version that is not known here")]
+    Unreadable,
 }
 
-/// Records, at most about 1.5 KiB each.
-const CACHED_MAX: u64 = 10_000;
-/// Stream headers of parts, some 200 bytes each.
-const STREAM_HEADERS_MAX: u64 = 20_000;
+const VERSION: u8 = 1;
+/// The longest upload id of a store that is taken. AWS's have some 130 characters.
+const STORE_ID_BYTES_MAX: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::ClusterKey;
+
+    fn owner() -> UploadName {
+        UploadName { tenant: "tenant".to_owned(), bucket: "bucket".to_owned(), key: "key".to_owned() }
+    }
+
+    /// Opens a record with these fields, which was sealed for the upload `id` of [`owner`].
+    fn opened(json: &str) -> Result<Record, NoRecord> {
+        let keys = ClusterKeys::one(ClusterKey::generate().unwrap());
+        let (owner, id) = (owner(), UploadId::new("id"));
+        let bytes = keys.seal_record(&owner.of_record(&id), json.as_bytes(), SystemTime::now()).unwrap();
+        Record::open(&keys, &owner, &id, None, &bytes)
+    }
+
+    const FIELDS: &str = r#""store_id":"id","tenant":"tenant","bucket":"bucket","key":"key","created":7"#;
+
+    #[test]
+    fn authentic_fields_that_cannot_be_read_are_an_error_and_no_default() {
+        assert!(opened(&format!(r#"{{"v":1,{FIELDS}}}"#)).is_ok());
+        let wrong = [
+            String::new(),
+            "{}".to_owned(),
+            format!(r#"{{"v":2,{FIELDS}}}"#),
+            format!(r#"{{"v":1,{FIELDS},"later":1}}"#),
+            format!(r#"{{"v":1,{FIELDS},"checksum":{{"algorithm":"ROT13","composite":false}}}}"#),
+            format!(r#"{{"v":1,{FIELDS},"checksum":7}}"#),
+            format!(r#"{{"v":1,{FIELDS}}} "#).replace("created\":7", "created\":-7"),
+        ];
+        for json in wrong {
+            assert_eq!(opened(&json).unwrap_err(), NoRecord::Unreadable, "{json}");
+        }
+    }
+
+    #[test]
+    fn fields_that_name_another_upload_than_the_record_are_refused() {
+        for (is, other) in [
+            ("\"id\"", "\"di\""),
+            ("tenant\":\"tenant", "tenant\":\"a"),
+            ("bucket\":\"bucket", "bucket\":\"a"),
+            ("key\":\"key", "key\":\"a"),
+        ] {
+            let json = format!(r#"{{"v":1,{FIELDS}}}"#).replace(is, other);
+            assert_eq!(opened(&json).unwrap_err(), NoRecord::Another, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_record_counts_for_as_long_as_its_upload_may_live() {
+        let keys = ClusterKeys::one(ClusterKey::generate().unwrap());
+        let (owner, id) = (owner(), UploadId::new("id"));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let created = |at: u64| {
+            let json = format!(r#"{{"v":1,{FIELDS}}}"#).replace("\"created\":7", &format!("\"created\":{at}"));
+            let bytes = keys.seal_record(&owner.of_record(&id), json.as_bytes(), SystemTime::now()).unwrap();
+            Record::open(&keys, &owner, &id, None, &bytes).unwrap()
+        };
+        let hour = Duration::from_hours(1);
+        assert!(created(now).counts(&keys, hour));
+        assert!(created(now - 3_000).counts(&keys, hour));
+        assert!(!created(now - 3_600).counts(&keys, hour));
+        // the clock of the gateway that made it goes ahead
+        assert!(created(now + 60).counts(&keys, hour));
+        assert!(!created(u64::MAX).counts(&keys, hour));
+        // a key that was taken out of the list
+        let others = ClusterKeys::one(ClusterKey::generate().unwrap());
+        assert!(!created(now).counts(&others, hour));
+    }
+}

@@ -4,26 +4,27 @@
 //! |---|---|
 //! | `<id>/record` | the upload record |
 //! | `<id>/part/<number>` | a sealed part stored under 5 MiB, which may turn out to be the last |
-//! | `<id>/note/<number>/<text>` | an empty object whose name is what is known of a part, sealed, see [`Note`] |
+//! | `<id>/note/<number>/<text>` | an empty object whose name is what is known of a part, see [`note`](super::note) |
 //!
-//! `<id>` is a digest of bucket, key and upload id, 32 hex digits; numbers have five digits, so that they list in order.
-//! What is here was sealed like everything else and is trusted no more than the rest of the backend.
+//! `<id>` is a digest of bucket, key and the store's upload id, 32 hex digits; numbers have five digits, so that they list
+//! in order. Other records have no slash in their names and begin with `~`. What is here was sealed like everything else
+//! and is trusted no more than the rest of the backend. Beside a record stands in clear which upload it is of, so that the
+//! sweeper can ask for it: the store knows that anyway.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use s3s::S3Result;
-use s3s::dto::ChecksumAlgorithm;
 use sha2::{Digest as _, Sha256};
 
+use super::record::SealedRecord;
 use crate::backend::{
     Backend, BackendError, BucketName, DeleteItem, ETagMatch, Fetched, GetRequest, Governance, ListedObject, Metadata,
-    ObjectRef, PutRequest, ReadConditions, SealedBody, StoredETag, Tags, UploadRef, Walk, WriteConditions,
+    ObjectRef, PutRequest, ReadConditions, SealedBody, StoredETag, Tags, UploadId, UploadRef, Walk, WriteConditions,
 };
-use crate::s3::checksum::{Algorithm, Kept};
-use crate::s3::errors;
-use crate::seal::{ObjectSecret, StreamHash, StreamHeader, open_attributes, seal_attributes};
 
 /// What one open upload has in the staging bucket.
 #[derive(Clone)]
@@ -49,23 +50,45 @@ impl Staging {
         &self.id
     }
 
-    /// Stores the upload record.
-    pub(crate) async fn write_record(&self, record: Vec<u8>) -> Result<(), BackendError> {
-        self.put(self.record_key(), held(record.into())).await.map(drop)
+    /// Stores the record of this upload.
+    pub(crate) async fn write_record(&self, upload: &UploadRef, record: &SealedRecord) -> Result<(), BackendError> {
+        let subject = Subject { upload: upload.clone(), is_clients: record.is_clients };
+        let metadata = Metadata { user: subject.metadata_entries(), ..Metadata::default() };
+        self.put(self.record_key(), metadata, held(Bytes::copy_from_slice(&record.bytes))).await.map(drop)
     }
 
-    /// The upload record; none if the upload is over or was never begun here.
-    pub(crate) async fn read_record(&self) -> Result<Option<Vec<u8>>, BackendError> {
+    /// What lies in the place of the upload record; none if the upload is over or was never begun here.
+    pub(super) async fn read_record(&self) -> Result<Option<Vec<u8>>, BackendError> {
+        Ok(self.read_record_for_sweep().await?.map(|(bytes, _)| bytes))
+    }
+
+    /// The same, and which upload it says to be of.
+    pub(super) async fn read_record_for_sweep(&self) -> Result<Option<(Vec<u8>, Option<Subject>)>, BackendError> {
         match self.get(self.record_key(), ReadConditions::default()).await {
-            Ok(fetched) => read_all(fetched, RECORD_BYTES_MAX).await.map(Some),
+            // what is that long is no record, and need not be read
+            Ok(fetched) if fetched.bytes > RECORD_BYTES_MAX => Ok(Some((Vec::new(), None))),
+            Ok(fetched) => {
+                let subject = fetched.info.metadata.user.get(SUBJECT).and_then(|text| Subject::from_metadata(text));
+                let subject = subject.filter(|subject| id(&subject.upload) == self.id);
+                Ok(Some((read_all(fetched, RECORD_BYTES_MAX).await?, subject)))
+            }
             Err(BackendError::NoSuchKey { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether anything lies in the place of the upload record.
+    pub(super) async fn has_record(&self) -> Result<bool, BackendError> {
+        match self.backend.head(&self.object(self.record_key()), &ReadConditions::default()).await {
+            Ok(_) => Ok(true),
+            Err(BackendError::NoSuchKey { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
     /// Stores a part that may turn out to be the last.
     pub(crate) async fn put_part(&self, number: u32, body: SealedBody) -> Result<StoredETag, BackendError> {
-        self.put(self.part_key(number), body).await
+        self.put(self.part_key(number), Metadata::default(), body).await
     }
 
     /// Removes such a part.
@@ -97,15 +120,14 @@ impl Staging {
         Ok(parts)
     }
 
-    /// Keeps the checksum of a part.
-    pub(crate) async fn write_note(&self, secret: &ObjectSecret, note: &Note) -> S3Result<()> {
-        let key = format!("{}/note/{:05}/{}", self.id, note.number, note.seal(secret)?);
-        self.put(key, held(Bytes::new())).await.map(drop).map_err(errors::backend)
+    /// Keeps a note of a part, as text.
+    pub(super) async fn write_note(&self, number: u32, text: &str) -> Result<(), BackendError> {
+        let key = format!("{}/note/{number:05}/{text}", self.id);
+        self.put(key, Metadata::default(), held(Bytes::new())).await.map(drop)
     }
 
-    /// The checksums of parts with numbers above `after` and up to `last`, ascending; several of a part that came more
-    /// than once.
-    pub(crate) async fn notes(&self, secret: &ObjectSecret, after: u32, last: u32) -> Result<Vec<Note>, BackendError> {
+    /// The notes of parts with numbers above `after` and up to `last`, ascending by number.
+    pub(super) async fn note_texts(&self, after: u32, last: u32) -> Result<Vec<(u32, String)>, BackendError> {
         let prefix = format!("{}/note/", self.id);
         // "~" sorts behind every character of a note
         let mut walk = self.walk(&prefix, Some(format!("{prefix}{after:05}/~")), NOTES_PAGES_MAX);
@@ -120,7 +142,7 @@ impl Staging {
                 if number > last {
                     return Ok(notes);
                 }
-                notes.extend(Note::open(secret, text).filter(|note| note.number == number));
+                notes.push((number, text.to_owned()));
             }
         }
         Ok(notes)
@@ -151,11 +173,11 @@ impl Staging {
         ObjectRef { bucket: self.bucket.clone(), key, version_id: None }
     }
 
-    async fn put(&self, key: String, body: SealedBody) -> Result<StoredETag, BackendError> {
+    async fn put(&self, key: String, metadata: Metadata, body: SealedBody) -> Result<StoredETag, BackendError> {
         let request = PutRequest {
             bucket: self.bucket.clone(),
             key,
-            metadata: Metadata::default(),
+            metadata,
             tags: Tags::default(),
             conditions: WriteConditions::default(),
         };
@@ -169,92 +191,6 @@ impl Staging {
     fn walk(&self, prefix: &str, after: Option<String>, pages_max: u32) -> Walk<'_> {
         Walk::new(self.backend.as_ref(), &self.bucket, prefix, after, pages_max)
     }
-}
-
-/// The verified checksum of one stored part. The gateway keeps no state of its own, and parts have no metadata; so it is
-/// the name of an empty object, sealed under the upload's secret, and a list gives those of 1,000 parts at once. A part
-/// may be stored again: a note belongs to the one with its entity tag.
-///
-/// Sealed: `u32 number || SHA-256(entity tag)[0..16] || algorithm ":" base64 value [ || u8 0 || stream header ]`. The stream
-/// header of the part is left out where it would make the text longer than the 255 characters that some stores allow
-/// between two slashes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Note {
-    number: u32,
-    etag_digest: [u8; ID_BYTES],
-    algorithm: Algorithm,
-    value: String,
-    stream_header: Option<StreamHeader>,
-}
-
-impl Note {
-    /// The note of a part that was just stored.
-    pub(crate) fn new(number: u32, etag: &StoredETag, checksum: &Kept, stream_header: StreamHeader) -> Self {
-        Self {
-            number,
-            etag_digest: digest([etag.as_str()]),
-            algorithm: checksum.algorithm,
-            value: checksum.value.clone(),
-            stream_header: Some(stream_header),
-        }
-    }
-
-    fn seal(&self, secret: &ObjectSecret) -> S3Result<String> {
-        let mut fields = self.number.to_be_bytes().to_vec();
-        fields.extend_from_slice(&self.etag_digest);
-        fields.extend_from_slice(format!("{}:{}", self.algorithm.name(), self.value).as_bytes());
-        if let Some(header) = self.stream_header
-            && fields.len() + HEADER_FIELD_BYTES <= NOTE_BYTES_MAX
-        {
-            fields.push(0);
-            fields.extend_from_slice(header.as_bytes());
-        }
-        seal_attributes(secret, &fields).map_err(|error| errors::seal(&error))
-    }
-
-    /// None for a text that was not sealed here: it counts as absent.
-    fn open(secret: &ObjectSecret, text: &str) -> Option<Self> {
-        let fields = open_attributes(secret, text).ok()?;
-        let (number, rest) = fields.split_first_chunk()?;
-        let (etag_digest, rest) = rest.split_first_chunk()?;
-        let (rest, stream_header) = match rest.split_last_chunk::<HEADER_FIELD_BYTES>() {
-            Some((rest, [0, header @ ..])) => (rest, StreamHeader::parse(header).ok()),
-            Some(_) | None => (rest, None),
-        };
-        let (algorithm, value) = std::str::from_utf8(rest).ok()?.split_once(':')?;
-        let algorithm = Algorithm::parse(&ChecksumAlgorithm::from(algorithm.to_owned())).ok()?;
-        Some(Self {
-            number: u32::from_be_bytes(*number),
-            etag_digest: *etag_digest,
-            algorithm,
-            value: value.to_owned(),
-            stream_header,
-        })
-    }
-}
-
-/// The checksum of a stored part, from the notes of its upload: of the attempt with this stream, where that is known.
-pub(super) fn checksum_of(notes: &[Note], number: u32, etag: &StoredETag, stream: Option<StreamHash>) -> Option<Kept> {
-    let is_other = |note: &&Note| {
-        let noted = note.stream_header.map(|header| header.hash());
-        stream.is_some() && noted.is_some() && stream != noted
-    };
-    let note = notes_of(notes, number, etag).find(|note| !is_other(note))?;
-    Some(Kept { algorithm: note.algorithm, value: note.value.clone(), composite: false })
-}
-
-/// The stream headers of a stored part, from the notes of its upload: several if a store told one entity tag of several
-/// attempts.
-pub(super) fn stream_headers_of(notes: &[Note], number: u32, etag: &StoredETag) -> impl Iterator<Item = StreamHeader> {
-    notes_of(notes, number, etag).filter_map(|note| note.stream_header)
-}
-
-/// The notes of a stored part among those of its upload, which ascend by number.
-fn notes_of<'a>(notes: &'a [Note], number: u32, etag: &StoredETag) -> impl Iterator<Item = &'a Note> {
-    let from = notes.partition_point(|note| note.number < number);
-    let etag_digest = digest([etag.as_str()]);
-    let same = notes.get(from..).unwrap_or_default().iter().take_while(move |note| note.number == number);
-    same.filter(move |note| note.etag_digest == etag_digest)
 }
 
 /// A body that is at hand.
@@ -288,12 +224,47 @@ async fn read_all(fetched: Fetched, bytes_max: u64) -> Result<Vec<u8>, BackendEr
     Ok(held)
 }
 
-fn id(upload: &UploadRef) -> String {
-    let digest = digest([upload.bucket.as_str(), &upload.key, upload.upload_id.as_str()]);
-    format!("{:032x}", u128::from_be_bytes(digest))
+/// Which upload a record is of, in clear beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subject {
+    pub(super) upload: UploadRef,
+    /// whether a client sends parts for it
+    pub(super) is_clients: bool,
 }
 
-fn digest<const N: usize>(fields: [&str; N]) -> [u8; ID_BYTES] {
+impl Subject {
+    /// Nothing if it would not fit beside a record; the sweeper then goes by the record's age.
+    pub(super) fn metadata_entries(&self) -> BTreeMap<String, String> {
+        self.to_metadata().map(|text| (SUBJECT.to_owned(), text)).into_iter().collect()
+    }
+
+    fn to_metadata(&self) -> Option<String> {
+        let UploadRef { bucket, key, upload_id } = &self.upload;
+        let fields = (bucket.as_str(), key.as_str(), upload_id.as_str(), self.is_clients);
+        let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&fields).ok()?);
+        (text.len() <= SUBJECT_BYTES_MAX).then_some(text)
+    }
+
+    fn from_metadata(text: &str) -> Option<Self> {
+        let json = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (bucket, key, upload_id, is_clients): (String, String, String, bool) =
+            serde_json::from_slice(&json).ok()?;
+        let upload = UploadRef { bucket: BucketName::new(bucket), key, upload_id: UploadId::new(upload_id) };
+        Some(Self { upload, is_clients })
+    }
+}
+
+/// The id of an upload here.
+pub(super) fn id(upload: &UploadRef) -> String {
+    upload_digest(&upload.bucket, &upload.key, upload.upload_id.as_str())
+}
+
+/// A digest of bucket, key and an upload id, the store's or the client's: 32 hex digits.
+pub(super) fn upload_digest(bucket: &BucketName, key: &str, upload_id: &str) -> String {
+    format!("{:032x}", u128::from_be_bytes(digest([bucket.as_str(), key, upload_id])))
+}
+
+pub(super) fn digest<const N: usize>(fields: [&str; N]) -> [u8; DIGEST_BYTES] {
     let mut digest = Sha256::new();
     for field in fields {
         digest.update((field.len() as u64).to_be_bytes());
@@ -304,16 +275,18 @@ fn digest<const N: usize>(fields: [&str; N]) -> [u8; ID_BYTES] {
 
 /// The name of the record under its upload's id.
 pub(super) const RECORD: &str = "record";
-const ID_BYTES: usize = 16;
-/// What makes 255 characters once it is sealed.
-const NOTE_BYTES_MAX: usize = 135;
-const HEADER_FIELD_BYTES: usize = 1 + StreamHeader::BYTES;
+pub(super) const DIGEST_BYTES: usize = 16;
+/// The metadata that says which upload a record is of.
+const SUBJECT: &str = "sealgate-upload";
+/// What a record may have beside it: AWS takes 2 KiB of metadata.
+const SUBJECT_BYTES_MAX: usize = 1_900;
 /// There are 9,999 parts at most; a page may be shorter than it could be.
 const PARTS_PAGES_MAX: u32 = 32;
 /// A part that is sent again leaves another note.
 const NOTES_PAGES_MAX: u32 = 128;
 /// What is left then is the sweeper's.
 const CLEARED_PAGES_MAX: u32 = 256;
-const RECORD_BYTES_MAX: u64 = 64 * 1024;
+/// The longest record, with its 60 bytes around the fields.
+const RECORD_BYTES_MAX: u64 = 64 * 1024 + 60;
 /// A part that is staged is stored in less.
 const STAGED_BYTES_MAX: u64 = 5 << 20;

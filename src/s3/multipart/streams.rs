@@ -5,14 +5,19 @@
 
 use s3s::{S3Result, s3_error};
 
+use super::note::{Note, stream_headers_of};
 use super::parts::Part;
-use super::record::{OpenUpload, Uploads};
-use super::staging::{Note, stream_headers_of};
+use super::uploads::{OpenUpload, Uploads};
 use crate::seal::{PartStream, StreamHash};
 
 /// What is known of the stream of a part that is shown.
-pub(super) async fn shown(uploads: &Uploads, upload: &OpenUpload, part: &Part, notes: &[Note]) -> Option<StreamHash> {
-    let own = uploads.header(&upload.staging, part.number, &part.etag).await;
+pub(super) async fn shown(
+    uploads: &Uploads,
+    upload: &OpenUpload,
+    part: &Part,
+    notes: &[(u32, Note)],
+) -> Option<StreamHash> {
+    let own = uploads.header(upload, part.number, &part.etag).await;
     own.or_else(|| stream_headers_of(notes, part.number, &part.etag).next()).map(|header| header.hash())
 }
 
@@ -24,10 +29,10 @@ pub(super) async fn completed(
     uploads: &Uploads,
     upload: &OpenUpload,
     part: &Part,
-    notes: &[Note],
+    notes: &[(u32, Note)],
     named: Option<StreamHash>,
 ) -> S3Result<PartStream> {
-    let own = uploads.header(&upload.staging, part.number, &part.etag).await;
+    let own = uploads.header(upload, part.number, &part.etag).await;
     let mut known = own.into_iter().chain(stream_headers_of(notes, part.number, &part.etag)).peekable();
     let Some(named) = named else {
         return Ok(known.next().map_or(PartStream::Unknown, PartStream::Header));

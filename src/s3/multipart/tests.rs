@@ -8,14 +8,21 @@ use s3s::dto::{
 };
 use s3s::{S3Response, S3Result};
 
+use super::staging;
+use crate::backend::{BucketName, UploadId, UploadRef};
 use crate::s3::gateway::Gateway;
-use crate::s3::testing::{BUCKET, Harness, MIB, STAGING, blob, code, pattern, request, request_of};
+use crate::s3::testing::{
+    BUCKET, Harness, MIB, OTHER_BUCKET, STAGING, TENANT, blob, code, pattern, request, request_of,
+};
+use crate::seal::store_upload_id;
 
 mod attempts;
 mod checks;
 mod checksum;
 mod copies;
 mod listing;
+mod old;
+mod records;
 mod sweeping;
 
 const KEY: &str = "a/key";
@@ -90,6 +97,21 @@ impl<'a> Uploading<'a> {
             ..AbortMultipartUploadInput::default()
         };
         self.gateway.abort_multipart_upload(request(input)).await.map(drop)
+    }
+
+    /// The store's id.
+    fn store_id(&self) -> &str {
+        store_upload_id(&self.id).unwrap()
+    }
+
+    fn at(&self) -> UploadRef {
+        let upload_id = UploadId::new(self.store_id());
+        UploadRef { bucket: BucketName::new(BUCKET), key: KEY.to_owned(), upload_id }
+    }
+
+    /// The name of its record.
+    fn record_key(&self) -> String {
+        format!("{}/record", staging::id(&self.at()))
     }
 
     async fn list(&self, after: Option<i32>, max: Option<i32>) -> S3Result<ListPartsOutput> {

@@ -14,7 +14,7 @@ use crate::backend::{CompleteUpload, CreateUpload, PartRef, SealedBody, UploadRe
 use crate::body::seal::{Inspects, seal};
 use crate::s3::attributes_record::Attributes;
 use crate::s3::checksum::{Kept, Verifier};
-use crate::s3::multipart::{Record, staging};
+use crate::s3::multipart::{SealedRecord, staging};
 use crate::s3::scope::Scope;
 use crate::s3::{customer_key, errors, metadata};
 use crate::seal::{
@@ -32,12 +32,12 @@ pub(super) async fn store(scope: &Scope<'_>, upload: Upload, plain: StreamingBlo
     let joined = customer_key::new_body_secret(&name, &secret, &mut metadata);
     let create = CreateUpload { bucket: name.stored.clone(), key: name.key.clone(), metadata, tags };
     let upload_id = scope.backend().create_upload(create).await.map_err(errors::backend)?;
-    let at = UploadRef { bucket: name.stored, key: name.key, upload_id };
+    let at = UploadRef { bucket: name.stored.clone(), key: name.key.clone(), upload_id };
     let staging = staging(scope, &at);
     let record_version = scope.gateway.record_version;
     let work = Work { at: at.clone(), envelope, secret, joined, conditions, record_version };
-    let outcome = match Record::of_copy(&at).to_bytes() {
-        Ok(record) => match staging.write_record(record).await {
+    let outcome = match SealedRecord::of_gateway(scope, &name, &at) {
+        Ok(record) => match staging.write_record(&at, &record).await {
             Ok(()) => work.run(scope, (plain, plain_bytes), verifier).await,
             Err(error) => Err(errors::backend(error)),
         },

@@ -30,8 +30,7 @@ pub(crate) async fn upload_part_copy(
     let target = target.with_customer_key(customer_key!(input)?);
     let (from, version_id) = source(&scope, &input.copy_source, input.expected_source_bucket_owner.as_deref())?;
     let from = from.with_customer_key(source_customer_key!(input)?);
-    let upload = gateway.uploads.open(&scope, &target, &input.upload_id).await?;
-    scope.check_seals(&upload.envelope)?;
+    let upload = gateway.uploads.open_to_write(&scope, &target, &input.upload_id).await?;
     let conditions = etag::read_conditions(
         input.copy_source_if_match.as_ref(),
         input.copy_source_if_none_match.as_ref(),

@@ -1,5 +1,7 @@
 //! What lists show of uploads and parts.
 
+use s3s::dto::ListMultipartUploadsOutput;
+
 use super::*;
 
 fn numbers(output: &ListPartsOutput) -> Vec<i32> {
@@ -72,4 +74,65 @@ async fn open_uploads_are_listed_with_their_tenant_as_owner() {
     assert_eq!(uploads[0].owner.as_ref().unwrap().id.as_deref(), Some("tenant"));
     let rolled = harness.gateway.list_multipart_uploads(request(list(""))).await.unwrap().output;
     assert_eq!(rolled.common_prefixes.unwrap()[0].prefix.as_deref(), Some("a/"));
+}
+
+async fn listed(gateway: &Gateway, marker: Option<(&str, &str)>, max: i32) -> ListMultipartUploadsOutput {
+    let input = ListMultipartUploadsInput {
+        bucket: BUCKET.to_owned(),
+        key_marker: marker.map(|(key, _)| key.to_owned()),
+        upload_id_marker: marker.map(|(_, id)| id.to_owned()),
+        max_uploads: Some(max),
+        ..ListMultipartUploadsInput::default()
+    };
+    gateway.list_multipart_uploads(request(input)).await.unwrap().output
+}
+
+fn ids(output: &ListMultipartUploadsOutput) -> Vec<String> {
+    output.uploads.iter().flatten().filter_map(|upload| upload.upload_id.clone()).collect()
+}
+
+#[tokio::test]
+async fn a_replica_lists_the_ids_that_clients_were_given_and_pages_of_them_meet() {
+    let harness = Harness::new().await;
+    let mut begun = Vec::new();
+    for _ in 0..5 {
+        begun.push(Uploading::begin(&harness.gateway).await.id);
+    }
+    begun.sort();
+    let replica = harness.replica();
+    let mut seen = Vec::new();
+    let mut page = listed(&replica, None, 2).await;
+    loop {
+        seen.extend(ids(&page));
+        if page.is_truncated != Some(true) {
+            break;
+        }
+        let (key, id) = (page.next_key_marker.unwrap(), page.next_upload_id_marker.unwrap());
+        assert_eq!(seen.last(), Some(&id));
+        page = listed(&replica, Some((&key, &id)), 2).await;
+    }
+    seen.sort();
+    assert_eq!(seen, begun);
+}
+
+#[tokio::test]
+async fn an_upload_without_its_record_is_shown_under_an_id_that_abort_alone_takes() {
+    let harness = Harness::new().await;
+    let (first, second) = (Uploading::begin(&harness.gateway).await, Uploading::begin(&harness.gateway).await);
+    let another = harness.stored(STAGING, &first.record_key()).await;
+    harness.store_raw(STAGING, &second.record_key(), &another).await;
+    let replica = harness.replica();
+    let shown = ids(&listed(&replica, None, 10).await);
+    let without = format!("{}.x", second.store_id());
+    assert!(shown.contains(&first.id) && shown.contains(&without) && shown.len() == 2, "{shown:?}");
+
+    let mut refused = Uploading { gateway: &replica, id: without, parts: second.parts.clone() };
+    for gateway in [&replica, &harness.gateway] {
+        refused.gateway = gateway;
+        let part = gateway.upload_part(request(refused.part_input(1, b"small"))).await;
+        assert_eq!(code(part), "NoSuchUpload");
+        assert_eq!(code(refused.list(None, None).await), "NoSuchUpload");
+    }
+    refused.abort().await.unwrap();
+    assert_eq!(ids(&listed(&replica, None, 10).await), [first.id]);
 }
