@@ -301,6 +301,7 @@ const TOLD: &[Described] = &[
     table::HEALTH,
     table::BUILD,
     table::CONFIG,
+    table::CLUSTER_KEYS,
     table::CONFIG_LOADED,
     table::CERTIFICATE_END,
     table::CPU_USED,

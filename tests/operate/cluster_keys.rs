@@ -7,6 +7,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::doctor::{examined, state, states};
 use crate::gateway::{CLUSTER_KEY, Gateway, folder, program};
@@ -18,9 +19,19 @@ fn other() -> String {
     STANDARD.encode(OTHER)
 }
 
+/// A folder as usual, but for the section `cluster` of its Secret.
+fn folder_with(config: &Value, cluster: &Value) -> TempDir {
+    let folder = folder(config);
+    let file = folder.path().join("secret.json");
+    let mut secret: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    secret["cluster"] = cluster.clone();
+    fs::write(&file, secret.to_string()).unwrap();
+    folder
+}
+
 /// A gateway over a local store whose keys stand in a file of one line each.
 fn with_file(keys: &[&str]) -> Gateway {
-    let folder = folder(&json!({"cluster": {"keys": null, "keys_file": "cluster.keys"}}));
+    let folder = folder_with(&json!({}), &json!({"keys_file": "cluster.keys"}));
     write(&folder.path().join("cluster.keys"), keys);
     Gateway::start_in(folder, &[])
 }
@@ -30,11 +41,12 @@ fn write(file: &Path, keys: &[&str]) {
     fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
 }
 
-fn over(store: &RealStore, keys: &Value) -> Value {
+/// A folder of a gateway over an S3 store.
+fn over(store: &RealStore, keys: &Value) -> TempDir {
     let (id, secret) = store.keys();
     let backend = json!({"type": "s3", "endpoint": store.endpoint(), "path_style": true, "access_key_id": id,
         "secret_access_key": secret, "path": null});
-    json!({"backend": backend, "cluster": {"keys": keys}})
+    folder_with(&json!({"backend": backend}), &json!({"keys": keys}))
 }
 
 fn ids(gateway: &Gateway) -> Vec<String> {
@@ -75,7 +87,7 @@ fn complete(gateway: &Gateway, key: &str, id: &str, tags: &[String]) {
 #[test]
 fn an_s3_store_without_keys_is_refused_and_the_command_is_named() {
     let backend = json!({"type": "s3", "endpoint": "http://127.0.0.1:1", "path": null, "region": "us-east-1"});
-    let folder = folder(&json!({"backend": backend, "cluster": {"keys": null}}));
+    let folder = folder_with(&json!({"backend": backend}), &json!({}));
     for command in [&["serve"][..], &["config", "check"]] {
         let output = program(folder.path(), command).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -154,7 +166,7 @@ fn doctor_tells_who_can_read_the_keys() {
 #[test]
 fn doctor_finds_records_that_another_cluster_sealed() {
     let store = RealStore::start();
-    let gateway = Gateway::start(&over(&store, &json!([CLUSTER_KEY])));
+    let gateway = Gateway::start_in(over(&store, &json!([CLUSTER_KEY])), &[]);
     gateway.s3("PUT", "/bucket", b"").succeeds();
     begin(&gateway, "key");
     for (keys, expected, arguments) in [
@@ -163,12 +175,12 @@ fn doctor_finds_records_that_another_cluster_sealed() {
         (json!([other()]), ["ok", "fail"], &["--read-only"]),
         (json!([other()]), ["ok", "fail"], &[]),
     ] {
-        let (_, findings) = examined(folder(&over(&store, &keys)).path(), arguments);
+        let (_, findings) = examined(over(&store, &keys).path(), arguments);
         assert_eq!(states(&findings, "cluster keys"), expected, "{keys}: {findings}");
     }
     // one upload of each
-    let both = Gateway::start(&over(&store, &json!([other(), CLUSTER_KEY])));
+    let both = Gateway::start_in(over(&store, &json!([other(), CLUSTER_KEY])), &[]);
     begin(&both, "key");
-    let (_, findings) = examined(folder(&over(&store, &json!([other()]))).path(), &["--read-only"]);
+    let (_, findings) = examined(over(&store, &json!([other()])).path(), &["--read-only"]);
     assert_eq!(states(&findings, "cluster keys"), ["ok", "warn"], "{findings}");
 }

@@ -36,5 +36,8 @@ fn the_status_page_is_shown_by_chromium() {
         assert!(page.contains(text), "{text} is not in\n{page}");
     }
     browse(&format!("--screenshot={picture}"));
+    fs::write(gateway.path("metrics-secret-header-value"), "open sesame").unwrap();
+    let asked = browse("--dump-dom");
+    assert!(asked.contains("type=\"password\"") && !asked.contains(key_id), "it asks for the secret first:\n{asked}");
     assert!(fs::metadata(&picture).is_ok_and(|file| file.len() > 10_000), "{picture}");
 }

@@ -40,7 +40,10 @@ async fn a_gateway_tells_how_far_it_is_what_fails_and_again_when_that_changes() 
     setup.coordinator.tell(public("b", 1));
     setup.refresher.cycle().await;
     let (_, status) = heard(&setup, 3).await;
-    assert_eq!(status, json!({"epoch": "first", "revision": 3, "config_digest": "digest", "version": "1.2.3"}));
+    assert_eq!(
+        status,
+        json!({"epoch": "first", "revision": 3, "config_digest": "digest", "cluster_keys": "keys", "version": "1.2.3"})
+    );
     telling.abort();
 }
 
@@ -62,7 +65,7 @@ async fn before_its_first_list_a_gateway_tells_of_no_epoch_and_a_refusal_is_warn
                 setup.coordinator.script().is_down = false;
                 source.changed_status.notify_one();
                 let (_, status) = heard(&setup, 0).await;
-                assert_eq!(status, json!({"revision": 0, "config_digest": "digest", "version": "1.2.3"}));
+                assert_eq!(status, json!({"revision": 0, "config_digest": "digest", "cluster_keys": "keys", "version": "1.2.3"}));
             } => {}
         }
     };
