@@ -35,7 +35,7 @@ use crate::edge::{self, RequestId, S3Handler};
 use crate::keys::calls::TRACE_PARENT;
 use crate::keys::cluster::{self, LiveClusterKeys};
 use crate::keys::first_start::{Generated, first_start};
-use crate::keys::remote::Teller;
+use crate::keys::remote::{Digest, Teller};
 use crate::s3::{self, Gateway, Sweeper, sweep_hourly};
 use crate::seal::ClusterKeys;
 use crate::telemetry::log::RecentLines;
@@ -94,6 +94,7 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
         reloads: watcher.counts(),
         recent: options.recent,
         cluster_keys: cluster_keys.clone(),
+        shares_cluster_keys: config.cluster_keys.is_some(),
     };
     let admin = operation.serve_admin(observed, &backend, &options.paths.secret.path)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving S3");
@@ -262,7 +263,10 @@ fn teller(config: &Config, operation: &Operation, cluster_keys: LiveClusterKeys)
         pod: config.cluster.pod.clone(),
         version: env!("CARGO_PKG_VERSION"),
         config_digest: operation.config_digest(),
-        cluster_keys: Box::new(move || cluster_keys.snapshot().digest()),
+        cluster_keys: config
+            .cluster_keys
+            .as_ref()
+            .map(|_| -> Digest { Box::new(move || cluster_keys.snapshot().digest()) }),
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) struct Observer {
     pub(super) host: Host,
     pub(super) recent: RecentLines,
     pub(super) cluster_keys: LiveClusterKeys,
+    pub(super) shares_cluster_keys: bool,
     pub(super) in_force: Arc<ArcSwap<InForce>>,
     pub(super) mode: &'static str,
     pub(super) refresh_period: Option<Duration>,
@@ -52,6 +53,8 @@ pub(super) struct Observed {
     pub(super) reloads: Arc<ReloadCounts>,
     pub(super) recent: RecentLines,
     pub(super) cluster_keys: LiveClusterKeys,
+    /// whether other gateways have them too; a local store keeps one of its own
+    pub(super) shares_cluster_keys: bool,
 }
 
 /// The configuration in force.
@@ -245,8 +248,8 @@ impl StatusSource for Observer {
         metrics.tell(&table::HEALTH, [(Labels::new(), flag(self.health().is_well()))]);
         let in_force = self.in_force.load();
         metrics.tell(&table::CONFIG, [(label("digest", &in_force.digest), 1.0)]);
-        let cluster_keys = self.cluster_keys.snapshot().digest();
-        metrics.tell(&table::CLUSTER_KEYS, [(label("digest", &cluster_keys), 1.0)]);
+        let shared = self.shares_cluster_keys.then(|| self.cluster_keys.snapshot().digest());
+        metrics.tell(&table::CLUSTER_KEYS, shared.iter().map(|digest| (label("digest", digest), 1.0)));
         metrics.tell(&table::CONFIG_LOADED, [(Labels::new(), float(unix(in_force.since)))]);
         let certificates = self.certificates();
         let ends = certificates.iter().map(|one| (label("certificate", one.name), float(one.not_after)));

@@ -135,7 +135,7 @@ impl Operation {
     ) -> anyhow::Result<AdminPort> {
         let reachable = Reachable::default();
         let probing = tokio::spawn(reachable.clone().watch(Arc::clone(backend), self.facts.staging.clone()));
-        let Observed { keys, remote, reloads, recent, cluster_keys } = of;
+        let Observed { keys, remote, reloads, recent, cluster_keys, shares_cluster_keys } = of;
         let observer = Observer {
             telemetry: Telemetry::new(Arc::clone(&self.telemetry.metrics)),
             readiness: self.readiness.clone(),
@@ -147,6 +147,7 @@ impl Operation {
             host: Host::new(self.facts.data.clone()),
             recent,
             cluster_keys,
+            shares_cluster_keys,
             in_force: Arc::clone(&self.in_force),
             mode: self.facts.mode,
             refresh_period: self.facts.refresh_period,

@@ -38,7 +38,7 @@ use super::source::{KeyError, KeySource};
 use crate::coordinator_api::TenantStatus;
 use crate::kmip;
 use crate::tenant::TenantId;
-pub use heartbeat::Teller;
+pub use heartbeat::{Digest, Teller};
 use keeping::Keeping;
 pub use settings::RemoteSettings;
 use telling::wire_keys;

@@ -147,6 +147,10 @@ fn status_health_and_metrics_tell_of_the_keys_and_never_the_keys() {
     let line = metrics.lines().find(|line| line.starts_with("sealgate_cluster_keys_info{digest=\"")).unwrap();
     assert!(line.ends_with("\"} 1") || line.ends_with("\"} 1.0"), "{line}");
     let status = gateway.ask("/v1/status").text();
+    let alone = Gateway::start_in(folder_with(&json!({}), &json!({})), &[]);
+    assert_eq!(ids(&alone).len(), 1, "a local store keeps a key of its own");
+    let metrics_alone = alone.ask("/metrics").text();
+    assert!(!metrics_alone.contains("cluster_keys_info{"), "which tells nothing of others:\n{metrics_alone}");
     for told in [health, metrics, status, gateway.log()] {
         assert!(!told.contains(CLUSTER_KEY) && !told.contains(&other()), "{told}");
     }

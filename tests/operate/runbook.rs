@@ -240,8 +240,15 @@ impl Shell {
 #[test]
 fn every_command_of_the_runbook_works() {
     let headings: Vec<String> = blocks(README, "Runbook\n").into_iter().map(|block| block.heading).collect();
-    let expected =
-        ["Install", "First tenant", "Rotate a key", "Rotate the key of the cluster", "KMS outage", "Restore", "Upgrade"];
+    let expected = [
+        "Install",
+        "First tenant",
+        "Rotate a key",
+        "Rotate the key of the cluster",
+        "KMS outage",
+        "Restore",
+        "Upgrade",
+    ];
     assert!(expected.iter().all(|title| headings.iter().any(|heading| heading == title)), "{headings:?}");
     let (said, _shell) = run("4", |_| true);
     assert_eq!(said.matches("a cat\n").count(), 6, "{said}");

@@ -21,10 +21,13 @@ pub struct Teller {
     /// its version
     pub version: &'static str,
     /// a digest of the configuration in force
-    pub config_digest: Box<dyn Fn() -> String + Send + Sync>,
-    /// a keyed digest of the cluster's keys in force
-    pub cluster_keys: Box<dyn Fn() -> String + Send + Sync>,
+    pub config_digest: Digest,
+    /// a keyed digest of the cluster's keys in force; none if a local store keeps a key of its own, which no other has
+    pub cluster_keys: Option<Digest>,
 }
+
+/// Tells a digest as it is at the moment.
+pub type Digest = Box<dyn Fn() -> String + Send + Sync>;
 
 impl RemoteKeys {
     /// Tells of this gateway for ever.
@@ -59,7 +62,7 @@ impl RemoteKeys {
             revision: position.as_ref().map_or(0, |position| position.revision),
             epoch: position.map(|position| position.epoch),
             config_digest: Some((teller.config_digest)()),
-            cluster_keys: Some((teller.cluster_keys)()),
+            cluster_keys: teller.cluster_keys.as_ref().map(|digest| digest()),
             version: Some(teller.version.to_owned()),
             failing: failing.map(|(tenant, reason)| failing_tenant(tenant.as_str(), reason)).collect(),
         }
