@@ -34,7 +34,13 @@ fn told(fixture: &Fixture, row: &Row, verbs: &[Verb]) {
                 fixture.liar.is_honest();
                 if known == "the object before" {
                     fixture.liar.show(&fixture.former);
-                    assert_eq!(fixture.asked(&gateway, *verb, &key), Outcome::Former, "{key} as it was, honestly");
+                    let was = fixture.asked(&gateway, *verb, &key);
+                    // both have the same size
+                    let is_same = *verb == Verb::Head && name == "parts";
+                    assert!(
+                        was == Outcome::Former || is_same && was == Outcome::Truth,
+                        "{key} as it was, honestly: {was:?}"
+                    );
                 }
                 fixture.liar.show(&fixture.present);
                 if known == "the object" {
