@@ -67,7 +67,7 @@ impl Uploading {
         );
         let requests = self.liar.requests() - requests;
         assert!(requests <= REQUESTS_MAX, "{name}: {requests} requests");
-        let memory = self.gateway.peak_memory_bytes() - memory;
+        let memory = self.gateway.peak_memory_bytes().saturating_sub(memory);
         assert!(memory <= MEMORY_BYTES_MAX, "{name}: {memory} bytes more in memory");
         assert_eq!(tampered(&self.gateway), 0, "{name}: counted as tampering");
     }

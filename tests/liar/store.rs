@@ -99,7 +99,9 @@ impl Liar {
             key
         };
         let keys: Vec<_> = SEEDS.iter().enumerate().map(key).collect();
-        self.gateway_with(&json!({"mode": "local-multi-keys", "tenant_keys": {"default": {"keys": keys}}}))
+        self.gateway_with(
+            &json!({"mode": "local-multi-keys", "update_period": "1h", "tenant_keys": {"default": {"keys": keys}}}),
+        )
     }
 
     fn gateway_with(&self, crypto: &Value) -> Gateway {
