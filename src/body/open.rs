@@ -53,7 +53,7 @@ impl Opens for MultipartOpener {
 ///
 /// # Errors
 /// What the stored body or the opener ended in, before any plaintext.
-pub(crate) async fn open(sealed: ByteStream, opener: impl Opens, plain_bytes: u64) -> Result<StreamingBlob, BodyError> {
+pub(crate) async fn open(sealed: ByteStream, opener: impl Opens, plain_bytes: u64) -> Result<StreamingBlob, NotOpened> {
     let mut opening = Opening {
         sealed: SyncWrapper::new(sealed),
         opener: Some(opener),
@@ -62,13 +62,37 @@ pub(crate) async fn open(sealed: ByteStream, opener: impl Opens, plain_bytes: u6
         ready: None,
         left: plain_bytes,
         has_begun: false,
+        suspected: None,
     };
-    if let Some(first) = opening.next().await.transpose()? {
+    let first = match opening.next().await.transpose() {
+        Ok(first) => first,
+        Err(error) => {
+            return Err(match error.downcast::<OpenError>() {
+                Ok(error) => NotOpened::Sealed { error: *error, is_cut: opening.is_cut().await },
+                Err(error) => NotOpened::Body(error),
+            });
+        }
+    };
+    if let Some(first) = first {
         opening.left = opening.left.saturating_add(first.len() as u64);
         opening.ready = Some(first);
         opening.has_begun = false;
     }
     Ok(StreamingBlob::new(opening))
+}
+
+/// Why nothing of a body was opened.
+#[derive(Debug)]
+pub(crate) enum NotOpened {
+    /// it does not authenticate
+    Sealed {
+        /// why
+        error: OpenError,
+        /// whether fewer bytes came than were announced: then the length may be another, which goes into every segment
+        is_cut: bool,
+    },
+    /// it did not come
+    Body(BodyError),
 }
 
 /// What an error of opening counts as. None for one that proves no tampering: an envelope of a suite that this version does
@@ -106,6 +130,8 @@ struct Opening<O> {
     left: u64,
     /// whether any was given to the client
     has_begun: bool,
+    /// a structure that does not fit, and how much more is read to tell whether the answer is whole
+    suspected: Option<(BodyError, usize)>,
 }
 
 impl<O: Opens> Opening<O> {
@@ -114,15 +140,50 @@ impl<O: Opens> Opening<O> {
         Poll::Ready(Some(Ok(piece)))
     }
 
-    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Bytes, BodyError>>> {
-        // before that the verb sees the error, and counts it
-        if self.has_begun
-            && let Some(kind) = error.downcast_ref().and_then(failed_in)
-        {
-            tally::failed(kind);
+    /// Whether the rest of the stored bytes, if it is not long, ends in an error.
+    async fn is_cut(&mut self) -> bool {
+        let mut left = REST_BYTES_MAX;
+        while let Some(piece) = self.sealed.get_mut().next().await {
+            let Ok(piece) = piece else { return true };
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                return false;
+            }
         }
+        false
+    }
+
+    fn fail(&mut self, error: BodyError, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         self.opener = None;
         self.out.clear();
+        // before that the verb sees the error, and counts it
+        match error.downcast_ref::<OpenError>().filter(|_| self.has_begun).and_then(failed_in) {
+            Some(Failed::Structure) => {
+                self.suspected = Some((error, REST_BYTES_MAX));
+                self.prove(context)
+            }
+            Some(kind) => {
+                tally::failed(kind);
+                Poll::Ready(Some(Err(error)))
+            }
+            None => Poll::Ready(Some(Err(error))),
+        }
+    }
+
+    /// Counts a structure that does not fit, unless the answer is cut: then the length that it announced may be wrong.
+    fn prove(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        while let Some((_, left)) = &mut self.suspected {
+            match ready!(self.sealed.get_mut().as_mut().poll_next(context)) {
+                Some(Ok(piece)) if piece.len() < *left => *left -= piece.len(),
+                Some(Err(cut)) => {
+                    self.suspected = None;
+                    return Poll::Ready(Some(Err(cut)));
+                }
+                Some(Ok(_)) | None => break,
+            }
+        }
+        let Some((error, _)) = self.suspected.take() else { return Poll::Ready(None) };
+        tally::failed(Failed::Structure);
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -131,6 +192,9 @@ impl<O: Opens> Stream for Opening<O> {
     type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.suspected.is_some() {
+            return self.prove(context);
+        }
         if let Some(piece) = self.ready.take() {
             self.has_begun = true;
             return self.give(piece);
@@ -151,18 +215,18 @@ impl<O: Opens> Stream for Opening<O> {
             if !this.coming.is_empty() {
                 let some = this.coming.split_to(this.coming.len().min(PUSH_BYTES));
                 if let Err(error) = opener.push(&some, &mut this.out) {
-                    return self.fail(error.into());
+                    return self.fail(error.into(), context);
                 }
                 continue;
             }
             match ready!(this.sealed.get_mut().as_mut().poll_next(context)) {
                 Some(Ok(sealed)) => this.coming = sealed,
-                Some(Err(error)) => return self.fail(error),
+                Some(Err(error)) => return self.fail(error, context),
                 None => {
                     if let Some(opener) = this.opener.take()
                         && let Err(error) = opener.finish(&mut this.out)
                     {
-                        return self.fail(error.into());
+                        return self.fail(error.into(), context);
                     }
                 }
             }
@@ -178,6 +242,9 @@ impl<O: Opens> Sized for Opening<O> {
 
 /// A segment: more at once could complete two of them, and the second would be copied to lie behind the first.
 const PUSH_BYTES: usize = 64 * 1024;
+
+/// What is read of an answer to tell one that was cut.
+const REST_BYTES_MAX: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -14,8 +14,8 @@ use super::held::AtHand;
 use super::parts::{self, Completed};
 use super::pin::Pin;
 use super::scope::{Name, Opened, Scope};
-use crate::backend::{BackendError, BodyError, Fetched, GetRequest, ObjectInfo, ObjectRef, ReadConditions};
-use crate::body::open::{Opens, open};
+use crate::backend::{BackendError, BodyError, ByteStream, Fetched, GetRequest, ObjectInfo, ObjectRef, ReadConditions};
+use crate::body::open::{NotOpened, Opens, open};
 use crate::seal::{
     Kind, MultipartOpener, OpenError, PlainLen, PlainRange, PlainRangeSpec, SealedLen, SingleOpener, geometry,
 };
@@ -109,13 +109,16 @@ async fn whole(scope: &Scope<'_>, name: &Name, object: ObjectRef, conditions: Re
     let plain = plain_len(name, &info, kind)?;
     let stored = SealedLen::new(info.stored_bytes);
     let body = match kind {
-        Kind::Single => settle(name, SingleOpener::new(opened.body_secret(), stored), stream, plain.bytes()).await?,
+        Kind::Single => {
+            let opener = SingleOpener::new(opened.body_secret(), stored);
+            settle_whole(scope, (name, &info), opener, stream, plain.bytes()).await?
+        }
         Kind::Multipart => {
             scope.gateway.part_tables.met(&object, kind, &info.etag).await;
             let parts = info.etag.stored_parts().unwrap_or(0);
             let parts = MultipartOpener::new(&opened.secret, stored, parts);
             let parts = parts.map(|parts| parts.with_body_secret(opened.body_secret()));
-            settle(name, parts, stream, plain.bytes()).await?
+            settle_whole(scope, (name, &info), parts, stream, plain.bytes()).await?
         }
     };
     Ok(Reading { info, opened, plain, range: None, body, completed: None })
@@ -188,14 +191,37 @@ pub(crate) fn unsatisfiable(plain: PlainLen) -> S3Error {
 pub(crate) async fn settle<O: Opens>(
     name: &Name,
     opener: Result<O, OpenError>,
-    stream: crate::backend::ByteStream,
+    stream: ByteStream,
     plain_bytes: u64,
 ) -> S3Result<StreamingBlob> {
     let opener = opener.map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
-    open(stream, opener, plain_bytes).await.map_err(|error| match error.downcast::<OpenError>() {
-        Ok(error) => errors::unsealable(&name.bucket, &name.key, &*error),
-        Err(error) => failed(error),
+    open(stream, opener, plain_bytes).await.map_err(|error| match error {
+        NotOpened::Sealed { error, .. } => errors::unsealable(&name.bucket, &name.key, &error),
+        NotOpened::Body(error) => failed(error),
     })
+}
+
+/// As [`settle`], where the length that the answer tells goes into what is opened: one that was announced wrong makes that
+/// fail. If the answer then was not as long, the length is asked for once more before that counts as tampering.
+async fn settle_whole<O: Opens>(
+    scope: &Scope<'_>,
+    (name, info): (&Name, &ObjectInfo),
+    opener: Result<O, OpenError>,
+    stream: ByteStream,
+    plain_bytes: u64,
+) -> S3Result<StreamingBlob> {
+    let opener = opener.map_err(|error| errors::unsealable(&name.bucket, &name.key, &error))?;
+    match open(stream, opener, plain_bytes).await {
+        Ok(plain) => Ok(plain),
+        Err(NotOpened::Body(error)) => Err(failed(error)),
+        Err(NotOpened::Sealed { error, is_cut }) => {
+            let pin = Pin::of(name, info);
+            if is_cut && let Ok(now) = scope.backend().head(&pin.object, &ReadConditions::default()).await {
+                pin.holds(&now)?;
+            }
+            Err(errors::unsealable(&name.bucket, &name.key, &error))
+        }
+    }
 }
 
 /// A stored body that ended in an error.

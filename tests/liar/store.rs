@@ -84,18 +84,40 @@ impl Liar {
         self.inner.lock().unwrap().world = world.clone();
     }
 
-    /// A gateway over it. All of them have the same key.
+    /// A gateway over it. All of them have the same keys.
     pub(crate) fn gateway(&self) -> Gateway {
+        self.gateway_with(&json!({"key_seed": SEEDS[0]}))
+    }
+
+    /// A gateway that seals with one of two keys, and opens with both.
+    pub(crate) fn gateway_sealing_with(&self, primary: usize) -> Gateway {
+        let key = |(number, seed): (usize, &&str)| {
+            let mut key = json!({"version": number + 1, "seed": seed});
+            if number == primary {
+                key["primary"] = json!(true);
+            }
+            key
+        };
+        let keys: Vec<_> = SEEDS.iter().enumerate().map(key).collect();
+        self.gateway_with(
+            &json!({"mode": "local-multi-keys", "update_period": "1h", "tenant_keys": {"default": {"keys": keys}}}),
+        )
+    }
+
+    fn gateway_with(&self, crypto: &Value) -> Gateway {
         let features: Value = FEATURES.iter().map(|(name, is_there)| ((*name).to_owned(), json!(is_there))).collect();
         let backend = json!({
             "type": "s3", "endpoint": format!("http://{}", self.address), "access_key_id": "id",
             "secret_access_key": "secret", "staging_bucket": STAGING, "features": features, "attempts_max": 1,
             "timeouts": {"first_byte": "2s", "idle": "1s", "copy": "2s"},
         });
-        Gateway::with_tenant(&json!({"backend": backend, "auth": {"allow_sse_c": true}}), &json!({}))
+        let sections = json!({"backend": backend, "auth": {"allow_sse_c": true}, "crypto": crypto});
+        Gateway::with_tenant(&sections, &json!({}))
     }
 }
 
+const SEEDS: [&str; 2] =
+    ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="];
 pub(crate) const STAGING: &str = "the-staging";
 const FEATURES: [(&str, bool); 13] = [
     ("conditional_puts", false),

@@ -34,7 +34,13 @@ fn told(fixture: &Fixture, row: &Row, verbs: &[Verb]) {
                 fixture.liar.is_honest();
                 if known == "the object before" {
                     fixture.liar.show(&fixture.former);
-                    assert_eq!(fixture.asked(&gateway, *verb, &key), Outcome::Former, "{key} as it was, honestly");
+                    let was = fixture.asked(&gateway, *verb, &key);
+                    // both have the same size, or no parts
+                    let is_same = matches!((verb, name), (Verb::Head, "parts") | (Verb::Attributes, "single"));
+                    assert!(
+                        was == Outcome::Former || is_same && was == Outcome::Truth,
+                        "{key} as it was, honestly: {was:?}"
+                    );
                 }
                 fixture.liar.show(&fixture.present);
                 if known == "the object" {
@@ -74,6 +80,6 @@ fn nonsense_is_refused_or_seen_through_and_never_counted() {
 fn answers_without_an_end_are_given_up_and_not_counted() {
     let fixture = Fixture::new();
     for row in lies::waiting(&fixture.former) {
-        told(&fixture, &row, &[Verb::Get, Verb::Range]);
+        told(&fixture, &row, &[Verb::Range]);
     }
 }

@@ -108,3 +108,30 @@ fn what_is_not_as_it_was_sealed_is_counted_by_its_kind() {
         assert_eq!(failed_in(&error), Some(kind), "{error}");
     }
 }
+
+/// Pieces, and then the end that a connection makes of an answer.
+fn cut(pieces: &[&'static [u8]]) -> ByteStream {
+    let cut: Result<Bytes, BodyError> = Err("cut".into());
+    Box::pin(stored(pieces).chain(stream::iter([cut])))
+}
+
+#[tokio::test]
+async fn whether_an_answer_was_cut_is_told_beside_why_it_does_not_open() {
+    for (sealed, was_cut) in [(stored(&[b"first", b"second"]), false), (cut(&[b"first", b"second"]), true)] {
+        let opened = open(sealed, Through { fails_after: 0, ends_well: true }, 11).await;
+        let Err(NotOpened::Sealed { error: OpenError::Trailing, is_cut }) = opened else { panic!("it does not open") };
+        assert_eq!(is_cut, was_cut);
+    }
+}
+
+#[tokio::test]
+async fn a_structure_that_does_not_fit_in_an_answer_that_was_cut_is_the_cut() {
+    for (sealed, is_cut) in
+        [(stored(&[b"first", b"second", b"third"]), false), (cut(&[b"first", b"second", b"third"]), true)]
+    {
+        let blob = open(sealed, Through { fails_after: 1, ends_well: true }, 16).await.unwrap();
+        let pieces: Vec<_> = blob.collect().await;
+        let error = pieces.into_iter().find_map(Result::err).unwrap();
+        assert_eq!(error.is::<OpenError>(), !is_cut);
+    }
+}

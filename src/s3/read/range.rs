@@ -14,7 +14,7 @@
 
 use s3s::S3Result;
 
-use super::{Reading, plain_len, settle, unsatisfiable};
+use super::{Reading, plain_len, settle_whole, unsatisfiable};
 use crate::backend::{BackendError, Fetched, GetRequest, ObjectInfo, ObjectRef, ReadConditions, StoredRange};
 use crate::s3::held::{AtHand, Coming, Held};
 use crate::s3::parts::Completed;
@@ -152,7 +152,7 @@ async fn single(scope: &Scope<'_>, name: &Name, fetched: Fetched, spec: PlainRan
     };
     let ranged =
         RangeOpener::single(opened.body_secret(), &header, SealedLen::new(info.stored_bytes), range, span.stored_first);
-    let body = settle(name, ranged, stream, range.bytes()).await?;
+    let body = settle_whole(scope, (name, &info), ranged, stream, range.bytes()).await?;
     Ok(Reading { info, opened, plain, range: Some(range), body, completed: None })
 }
 
