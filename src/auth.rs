@@ -91,6 +91,8 @@ fn framework_config(rules: Rules) -> S3Config {
     config.aws_chunked_stream_max_chunk_size = SIGNED_CHUNK_BYTES_MAX;
     config.custom_route_max_body_size = None;
     config.enable_sig_v2 = rules.sigv2_presigned;
+    // S3 passes over the name that SDKs give an operation; it would win over the words that name it
+    config.operation_id_routing = false;
     config.sig_v4_allowed_services = vec!["s3".to_owned()];
     config
 }

@@ -19,7 +19,7 @@ use futures::StreamExt as _;
 use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use s3s::route::S3Route;
-use s3s::{Body, S3Request, S3Response, S3Result, s3_error};
+use s3s::{Body, S3Request, S3Response, S3Result, TrailingHeaders, s3_error};
 
 use self::document::Answer;
 use self::table::{Operation, Target};
@@ -54,17 +54,18 @@ impl S3Route for Forward {
         let operation = table::operation(&request.method, &request.uri).ok_or_else(|| s3_error!(NotImplemented))?;
         let setting = operation.setting;
         let of = self.target(&request, setting)?;
-        let change = change(operation, &request.headers, held(request.input).await?)?;
+        let declared = (&request.headers, request.trailing_headers);
+        let change = change(operation, declared, held(request.input).await?)?;
         let bypass = text(&request.headers, BYPASS).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let governance = lock::governance(Some(bypass && setting == Setting::Retention));
         tracing::debug!(?setting, "a setting of the store");
-        let bucket = match &of {
-            SettingOf::Bucket(bucket) => bucket.clone(),
-            SettingOf::Object(object) => object.bucket.clone(),
-        };
+        if let SettingOf::Bucket(bucket) = &of {
+            // some stores have settings of buckets that are not there
+            self.backend.head_bucket(bucket).await.map_err(errors::backend)?;
+        }
         let outcome = self.backend.setting(SettingRequest { setting, of, change, governance }).await;
         match (&operation.method, outcome) {
-            (&Method::GET, outcome) => self.shown(setting, &bucket, outcome).await,
+            (&Method::GET, outcome) => shown(setting, outcome),
             (&Method::DELETE, Ok(_)) => Ok(bare(StatusCode::NO_CONTENT)),
             (_, Ok(_)) => Ok(bare(StatusCode::OK)),
             (_, Err(error)) => Err(errors::backend(error)),
@@ -91,40 +92,33 @@ impl Forward {
         let version_id = rest.version_id.filter(|id| !id.is_empty()).map(VersionId::new);
         Ok(SettingOf::Object(ObjectRef { bucket, key, version_id }))
     }
-
-    /// The answer to a question. A setting that the store does not have was never made.
-    async fn shown(
-        &self,
-        setting: Setting,
-        bucket: &BucketName,
-        outcome: Result<Bytes, BackendError>,
-    ) -> S3Result<S3Response<Body>> {
-        let answer = match outcome {
-            Ok(answer) => document::from_store(setting, &answer),
-            Err(BackendError::NotImplemented(_)) if table::is_of_objects(setting) => {
-                return Err(lock::no_configuration());
-            }
-            Err(BackendError::NotImplemented(_)) => Answer::Other,
-            Err(BackendError::Refused { code, .. }) if NEVER_MADE.contains(&code.as_str()) => Answer::Other,
-            Err(error) => return Err(errors::backend(error)),
-        };
-        let document = match answer {
-            Answer::Setting(document) => document,
-            Answer::Other => {
-                self.backend.head_bucket(bucket).await.map_err(errors::backend)?;
-                document::never_made(setting)?
-            }
-            Answer::Broken => return Err(errors::backend(BackendError::Unavailable(Unreadable.into()))),
-        };
-        let mut response = S3Response::new(Body::from(document));
-        response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-        Ok(response)
-    }
 }
 
+/// The answer to a question. A setting that the store does not have was never made.
+fn shown(setting: Setting, outcome: Result<Bytes, BackendError>) -> S3Result<S3Response<Body>> {
+    let answer = match outcome {
+        Ok(answer) => document::from_store(setting, &answer),
+        Err(BackendError::NotImplemented(_)) if table::is_of_objects(setting) => return Err(lock::no_configuration()),
+        Err(BackendError::NotImplemented(_)) => Answer::Other,
+        Err(BackendError::Refused { code, .. }) if NEVER_MADE.contains(&code.as_str()) => Answer::Other,
+        Err(error) => return Err(errors::backend(error)),
+    };
+    let document = match answer {
+        Answer::Setting(document) => document,
+        Answer::Other => document::never_made(setting)?,
+        Answer::Broken => return Err(errors::backend(BackendError::Unavailable(Unreadable.into()))),
+    };
+    let mut response = S3Response::new(Body::from(document));
+    response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    Ok(response)
+}
+
+/// Where a request speaks of its body: before it and behind it.
+type Declared<'a> = (&'a HeaderMap, Option<TrailingHeaders>);
+
 /// What is to be done, once the body is the one that the headers speak of.
-fn change(operation: &Operation, headers: &HeaderMap, sent: Bytes) -> S3Result<SettingChange> {
-    verify(headers, &sent)?;
+fn change(operation: &Operation, declared: Declared<'_>, sent: Bytes) -> S3Result<SettingChange> {
+    verify(declared, &sent)?;
     match operation.method {
         Method::GET => Ok(SettingChange::Read),
         Method::DELETE => Ok(SettingChange::Remove),
@@ -144,9 +138,9 @@ fn bare(status: StatusCode) -> S3Response<Body> {
 }
 
 /// Whether the body is the one that the request's headers speak of.
-fn verify(headers: &HeaderMap, body: &[u8]) -> S3Result<()> {
+fn verify((headers, trailers): Declared<'_>, body: &[u8]) -> S3Result<()> {
     let md5 = text(headers, "content-md5");
-    let mut verifier = checksum::Verifier::new(&checksum::declared_in(headers), md5, None, &HeaderMap::new(), None)?;
+    let mut verifier = checksum::Verifier::new(&checksum::declared_in(headers), md5, None, headers, trailers)?;
     verifier.update(body);
     verifier.settle().map(drop)
 }

@@ -152,9 +152,9 @@ fn an_operation_that_cannot_be_served_says_so() {
     let gateway = Gateway::with_bucket();
     gateway.put("/bucket/key", b"plain");
     let operations = [
-        ("GET", "/bucket?inventory&id=a"),
+        ("DELETE", "/bucket?inventory&id=a"),
         ("DELETE", "/bucket?publicAccessBlock"),
-        ("GET", "/bucket/key?retention"),
+        ("DELETE", "/bucket?ownershipControls"),
         ("GET", "/bucket/key?torrent"),
         ("POST", "/bucket/key?restore"),
     ];

@@ -190,7 +190,7 @@ fn of_a_request_about_a_setting_only_known_words_reach_the_store() {
         .body(LIFECYCLE);
     let (answer, heads) = seen.during(|| gateway.call(put));
     answer.succeeds();
-    let [head] = &heads[..] else { panic!("one request: {heads:?}") };
+    let [head] = changes(&heads)[..] else { panic!("one request: {heads:?}") };
     let names: Vec<_> = head.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
     let known = [
         "host",
@@ -208,7 +208,11 @@ fn of_a_request_about_a_setting_only_known_words_reach_the_store() {
     for query in ["lifecycle&prefix=x", "lifecycle&versionId=1", "lifecycle&uploads", "lifecycle&lifecycle"] {
         let put = Request::new("PUT", &format!("/bucket?{query}")).body(LIFECYCLE);
         let (answer, heads) = seen.during(|| gateway.call(put));
-        assert!([400, 501].contains(&answer.status) && heads.is_empty(), "{query} {} {heads:?}", answer.text());
+        assert!(
+            [400, 501].contains(&answer.status) && changes(&heads).is_empty(),
+            "{query} {} {heads:?}",
+            answer.text()
+        );
     }
 }
 
