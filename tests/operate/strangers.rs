@@ -23,16 +23,17 @@ fn gateway(limits: &Value) -> Gateway {
     }
     let folder = folder(&json!({"limits": all}));
     let tenant = |id, (key, secret): (&str, &str), public: &[&str]| {
-        json!({"id": id, "bucket_prefix": format!("{id}-"), "public_buckets": public,
+        json!({"id": id, "bucket_prefix": format!("{id}-"), "public_read_buckets": public,
             "access_keys": [{"id": key, "secret": secret}]})
     };
-    let tenants = [tenant("acme", (ACCESS_KEY, SECRET_KEY), &[]), tenant("greedy", GREEDY, &["greedy-hall"])];
+    let tenants = [tenant("acme", (ACCESS_KEY, SECRET_KEY), &[]), tenant("greedy", GREEDY, &["hall"])];
     let secret = json!({"crypto": {"key_seed": SEED}, "tenants": tenants});
     fs::write(folder.path().join("secret.json"), secret.to_string()).unwrap();
     let gateway = Gateway::start_in(folder, &[]);
     gateway.s3("PUT", "/calm", b"").succeeds();
     greedy(&gateway, "PUT", "/hall", b"").succeeds();
     greedy(&gateway, "PUT", "/hall/long", &vec![7; LONG_BYTES]).succeeds();
+    assert_eq!(Request::new("HEAD", "/hall/long").send(gateway.s3).status, 200, "anybody may read it");
     gateway
 }
 
@@ -167,7 +168,7 @@ fn signed_chunks_that_are_held_count() {
 #[test]
 fn readers_that_do_not_read_leave_room_to_others() {
     let gateway = gateway(&json!({}));
-    let anonymous = many(200, gateway.s3, b"GET /greedy-hall/long HTTP/1.1\r\nHost: s3\r\n\r\n");
+    let anonymous = many(200, gateway.s3, b"GET /hall/long HTTP/1.1\r\nHost: s3\r\n\r\n");
     let signed = signed_head(Request::new("GET", "/hall/long"), gateway.s3, "UNSIGNED-PAYLOAD", b"");
     let tenants = many(200, gateway.s3, &signed);
     is_served(&gateway);
@@ -263,7 +264,7 @@ fn all_of_them_together_do_not_keep_a_tenant_from_its_work() {
     let mut attack = many(200, to, &slow_form(8 << 20));
     attack.extend(many(100, to, &signed_head(complete, to, "UNSIGNED-PAYLOAD", b"<")));
     attack.extend(many(200, to, &signed_head(upload, to, "UNSIGNED-PAYLOAD", &[0; 1000])));
-    attack.extend(many(200, to, b"GET /greedy-hall/long HTTP/1.1\r\nHost: s3\r\n\r\n"));
+    attack.extend(many(200, to, b"GET /hall/long HTTP/1.1\r\nHost: s3\r\n\r\n"));
     attack.extend(many(300, to, b"GET /calm/0 HTTP/1.1\r\nHost: s3\r\nX-Slow: "));
     is_served(&gateway);
     std::thread::scope(|scope| {
