@@ -32,7 +32,13 @@ struct State {
     /// connections that were told to give way and still have a place
     leaving: usize,
     next: u64,
-    networks: HashMap<IpAddr, HashMap<u64, Seat>>,
+    networks: HashMap<IpAddr, Network>,
+}
+
+#[derive(Default)]
+struct Network {
+    seats: HashMap<u64, Seat>,
+    leaving: usize,
 }
 
 struct Seat {
@@ -76,15 +82,18 @@ impl Places {
             let connection = Arc::new(Connection::new());
             let network = network(address);
             let seat = Seat { connection: Arc::clone(&connection), is_leaving: false };
-            state.networks.entry(network).or_default().insert(id, seat);
+            state.networks.entry(network).or_default().seats.insert(id, seat);
             return Some(Place { places: self.clone(), id, network, connection });
         }
         if state.leaving == 0 {
-            let mut by_count: Vec<(usize, IpAddr)> = state.networks.iter().map(|(at, all)| (all.len(), *at)).collect();
-            by_count.sort_unstable_by(|one, other| other.cmp(one));
-            let _gone = by_count.into_iter().any(|(_, network)| state.dismiss(network, None));
+            state.make_room(self.at_once());
         }
         None
+    }
+
+    /// How many give way when one has to: looking for them takes time.
+    fn at_once(&self) -> usize {
+        self.0.max / 128 + 1
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -93,16 +102,52 @@ impl Places {
 }
 
 impl State {
-    /// Tells the connection of a network that was idle longest to give way.
-    fn dismiss(&mut self, network: IpAddr, but: Option<u64>) -> bool {
-        let Some(seats) = self.networks.get_mut(&network) else { return false };
-        let idle =
-            seats.iter_mut().filter(|(id, seat)| Some(**id) != but && !seat.is_leaving && seat.connection.is_idle());
-        let Some((_, seat)) = idle.min_by_key(|(_, seat)| seat.connection.idle_since()) else { return false };
-        seat.is_leaving = true;
-        seat.connection.given_up.notify_one();
-        self.leaving += 1;
-        true
+    /// Tells some connections to give way, of the networks that have most.
+    fn make_room(&mut self, count: usize) {
+        let mut by_size: Vec<(usize, IpAddr)> = self.networks.iter().map(|(at, all)| (all.seats.len(), *at)).collect();
+        by_size.sort_unstable_by(|one, other| other.cmp(one));
+        let most = by_size.first().map_or(0, |(size, _)| *size);
+        let mut left = count;
+        for (size, network) in by_size {
+            // a small one goes alone, and only where no larger one has anybody who is idle
+            if left == 0 || (left < count && size <= most / 2) {
+                return;
+            }
+            left -= self.dismiss(network, None, left);
+        }
+    }
+
+    /// Tells the connections of a network that were idle longest to give way; how many there were, `count` at most.
+    fn dismiss(&mut self, network: IpAddr, but: Option<u64>, count: usize) -> usize {
+        let Some(network) = self.networks.get_mut(&network) else { return 0 };
+        let idle = network
+            .seats
+            .iter()
+            .filter(|(id, seat)| Some(**id) != but && !seat.is_leaving && seat.connection.is_idle());
+        let mut idle: Vec<_> = idle.map(|(id, seat)| (seat.connection.idle_since(), *id)).collect();
+        if idle.len() > count {
+            idle.select_nth_unstable(count);
+            idle.truncate(count);
+        }
+        for (_, id) in &idle {
+            if let Some(seat) = network.seats.get_mut(id) {
+                seat.is_leaving = true;
+                seat.connection.given_up.notify_one();
+            }
+        }
+        network.leaving += idle.len();
+        self.leaving += idle.len();
+        idle.len()
+    }
+
+    fn take(&mut self, address: IpAddr, id: u64) -> Option<Seat> {
+        let network = self.networks.get_mut(&address)?;
+        let seat = network.seats.remove(&id)?;
+        network.leaving -= usize::from(seat.is_leaving);
+        if network.seats.is_empty() {
+            self.networks.remove(&address);
+        }
+        Some(seat)
     }
 }
 
@@ -121,7 +166,9 @@ impl Place {
         }
         let mut state = self.places.state();
         if let Some(seat) = state.take(self.network, self.id) {
-            state.networks.entry(network).or_default().insert(self.id, seat);
+            let to = state.networks.entry(network).or_default();
+            to.leaving += usize::from(seat.is_leaving);
+            to.seats.insert(self.id, seat);
             drop(state);
             self.network = network;
         }
@@ -130,10 +177,11 @@ impl Place {
     /// Whether the connection may stay beside the others of its network; one that is idle may have to go for it.
     pub(super) fn is_fair(&self) -> bool {
         let mut state = self.places.state();
-        let count = |seats: &HashMap<u64, Seat>| seats.values().filter(|seat| !seat.is_leaving).count();
-        let own = state.networks.get(&self.network).map_or(0, count);
+        let own = state.networks.get(&self.network).map_or(0, |network| network.seats.len() - network.leaving);
         let free = self.places.0.max.saturating_sub(state.taken);
-        own <= 1 || own as u64 <= most_of(own as u64 + free as u64) || state.dismiss(self.network, Some(self.id))
+        own <= 1
+            || own as u64 <= most_of(own as u64 + free as u64)
+            || state.dismiss(self.network, Some(self.id), self.places.at_once()) > 0
     }
 
     /// Ends when the connection is to give way, and is idle.
@@ -150,25 +198,15 @@ impl Place {
     /// A request came just when the connection was told to go: it stays, and somebody else may have to.
     fn stay(&self) {
         let mut state = self.places.state();
-        let seat = state.networks.get_mut(&self.network).and_then(|seats| seats.get_mut(&self.id));
-        if let Some(seat) = seat
+        if let Some(network) = state.networks.get_mut(&self.network)
+            && let Some(seat) = network.seats.get_mut(&self.id)
             && std::mem::take(&mut seat.is_leaving)
         {
+            network.leaving -= 1;
             state.leaving -= 1;
         }
         drop(state);
         self.places.0.freed.notify_one();
-    }
-}
-
-impl State {
-    fn take(&mut self, network: IpAddr, id: u64) -> Option<Seat> {
-        let seats = self.networks.get_mut(&network)?;
-        let seat = seats.remove(&id);
-        if seats.is_empty() {
-            self.networks.remove(&network);
-        }
-        seat
     }
 }
 
