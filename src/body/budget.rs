@@ -6,11 +6,12 @@
 //!
 //! | who | how much |
 //! |---|---|
-//! | forms whose signature has not come yet, all together | a quarter of the requests, an eighth of the bytes |
-//! | readers of public buckets, all together | three quarters of what others leave |
+//! | forms whose signature has not come yet, all together | an eighth |
+//! | readers of public buckets, all together | half of what others leave |
 //! | a tenant; within the two above, a network | three quarters of what others leave |
+//! | a tenant that has no more than a sixteenth under way | an eighth is kept for those |
 //!
-//! So whoever is alone has three quarters, and whoever comes next finds room. An IPv6 network is a /64, an IPv4 one an
+//! So a tenant that is alone has three quarters, and whoever comes next finds room. An IPv6 network is a /64, an IPv4 one an
 //! address. Nobody waits: a client that is told to slow down comes again.
 
 mod share;
@@ -106,37 +107,23 @@ impl Budget {
     fn take(&self, party: &Party, more: Use) -> Result<(), Full> {
         let mut state = self.state();
         let own = state.parties.get(party).copied().unwrap_or_default();
-        let max = self.0.max;
-        let forms_kibibytes = (max.kibibytes / 8).max(FORM_BYTES / KIBIBYTE);
-        let (class, class_max) = match party {
-            Party::Form(_) => (state.forms, Use { requests: max.requests.div_ceil(4), kibibytes: forms_kibibytes }),
-            Party::Public(_) => (state.public, max),
-            Party::Tenant(_) => (own, max),
+        let (max, all) = (self.0.max, state.all);
+        let class = match party {
+            Party::Form(_) => state.forms,
+            Party::Public(_) => state.public,
+            Party::Tenant(_) => own,
         };
-        let of_class = |max: u64, all: u64, class: u64, class_max: u64| {
-            let free = max.saturating_sub(all);
-            (free, class_max.min(most_of(class + free)).saturating_sub(class).min(free))
-        };
-        let is_tenant = matches!(party, Party::Tenant(_));
-        let fits = |(free, of_class): (u64, u64), own: u64, more: u64| {
-            if more > free {
-                return Err(true);
-            }
-            let room = if is_tenant { free } else { of_class };
-            // whoever has nothing may begin
-            let is_fair = own == 0 || own + more <= most_of(own + room);
-            let is_fair = is_fair && more <= room;
-            if is_fair { Ok(()) } else { Err(false) }
-        };
-        let requests = of_class(max.requests, state.all.requests, class.requests, class_max.requests);
-        if more.requests > 0 {
-            fits(requests, own.requests, more.requests)
-                .map_err(|is_all| if is_all { Full::Requests } else { Full::ShareOfRequests })?;
+        let requests = Ask { max: max.requests, all: all.requests, class: class.requests, own: own.requests };
+        match requests.answer(party, more.requests) {
+            Answer::Yes => {}
+            Answer::Full => return Err(Full::Requests),
+            Answer::Unfair => return Err(Full::ShareOfRequests),
         }
-        let kibibytes = of_class(max.kibibytes, state.all.kibibytes, class.kibibytes, class_max.kibibytes);
-        if more.kibibytes > 0 {
-            fits(kibibytes, own.kibibytes, more.kibibytes)
-                .map_err(|is_all| if is_all { Full::Bytes } else { Full::ShareOfBytes })?;
+        let kibibytes = Ask { max: max.kibibytes, all: all.kibibytes, class: class.kibibytes, own: own.kibibytes };
+        match kibibytes.answer(party, more.kibibytes) {
+            Answer::Yes => {}
+            Answer::Full => return Err(Full::Bytes),
+            Answer::Unfair => return Err(Full::ShareOfBytes),
         }
         state.all.add(more);
         match party {
@@ -169,6 +156,45 @@ impl Budget {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What somebody asks of requests or of memory.
+struct Ask {
+    max: u64,
+    /// what is taken, by everybody, by the class, and by himself
+    all: u64,
+    class: u64,
+    own: u64,
+}
+
+enum Answer {
+    Yes,
+    Full,
+    Unfair,
+}
+
+impl Ask {
+    fn answer(&self, party: &Party, more: u64) -> Answer {
+        let Self { max, all, class, own } = *self;
+        let free = max.saturating_sub(all);
+        if more == 0 {
+            return Answer::Yes;
+        }
+        if more > free {
+            return Answer::Full;
+        }
+        let half = (class + free).div_ceil(2);
+        // kept for tenants that have little under way
+        let open = free.saturating_sub(max / 8);
+        let room = match party {
+            Party::Tenant(_) if own == 0 || own + more <= max / 16 => return Answer::Yes,
+            Party::Tenant(_) => free,
+            Party::Public(_) => half.saturating_sub(class),
+            Party::Form(_) => half.min(max.div_ceil(8).max(more)).saturating_sub(class),
+        };
+        let is_fair = more <= room.min(open) && (own == 0 || own + more <= most_of(own + room));
+        if is_fair { Answer::Yes } else { Answer::Unfair }
     }
 }
 
