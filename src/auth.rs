@@ -23,6 +23,7 @@ use s3s::route::S3Route;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError, HttpRequest, HttpResponse, S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
+use crate::body::budget::{Failure, Share};
 use crate::keys::access::{AccessKey, AccessKeys, AccessRefusal, LiveAccessKeys};
 use crate::telemetry::request::Facts;
 use crate::tenant::Principal;
@@ -168,6 +169,12 @@ impl S3Access for Access {
             }
             None => public::admitted(&keys, context)?,
         };
+        let content_length = context.headers().get(CONTENT_LENGTH).cloned();
+        let streams = STREAMING.contains(&context.s3_op().name());
+        if let Some(share) = context.extensions_mut().get::<Share>() {
+            let tenant = id.as_ref().map(|_| principal.tenant.as_str());
+            under_way(share, tenant, streams, content_length.as_ref())?;
+        }
         facts.set_principal(id.as_deref().unwrap_or(""), principal.tenant.as_str());
         context.extensions_mut().insert(principal);
         Ok(())
@@ -192,6 +199,9 @@ impl<R: S3Route> S3Route for GuardedRoute<R> {
         let peer = request.extensions.get::<SocketAddr>().copied();
         let said = (&request.headers, &request.uri);
         let principal = admitted(&self.access_keys.snapshot(), &credentials.access_key, said, peer)?;
+        if let Some(share) = request.extensions.get::<Share>() {
+            under_way(share, Some(principal.tenant.as_str()), false, request.headers.get(CONTENT_LENGTH))?;
+        }
         if let Some(facts) = request.extensions.get::<Facts>() {
             facts.set_principal(&credentials.access_key, principal.tenant.as_str());
         }
@@ -202,6 +212,26 @@ impl<R: S3Route> S3Route for GuardedRoute<R> {
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
         self.route.call(request).await
     }
+}
+
+/// Counts a request for who asks; for nobody in particular if it is not signed. A document that is too long to be read
+/// whole is refused before it is.
+fn under_way(share: &Share, tenant: Option<&str>, streams: bool, length: Option<&HeaderValue>) -> S3Result<()> {
+    let admitted = match tenant {
+        Some(tenant) => share.admit(tenant),
+        None => share.admit_public(),
+    };
+    admitted.map_err(Failure::error)?;
+    if streams {
+        share.streams();
+        return Ok(());
+    }
+    share.reads_document(XML_BYTES_MAX as u64);
+    let length: Option<u64> = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length| length > XML_BYTES_MAX as u64) {
+        return Err(share.fail(Failure::TooLong).error());
+    }
+    Ok(())
 }
 
 fn admitted(
@@ -231,6 +261,8 @@ fn carries_session_token(headers: &HeaderMap, uri: &Uri) -> bool {
     headers.contains_key(TOKEN) || uri.query().is_some_and(in_query)
 }
 
+/// The operations whose bodies are not read whole before anything is done with them.
+const STREAMING: &[&str] = &["PutObject", "UploadPart", "PostObject"];
 const TOKEN: &str = "x-amz-security-token";
 /// What clients sign for unless they are told otherwise; any other name of a region will do too.
 const REGION: &str = "us-east-1";

@@ -3,18 +3,22 @@
 //! [`serve`] accepts connections (HTTP/1.1, and HTTP/2 by prior knowledge or ALPN), each in its own task:
 //!
 //! ```text
-//! socket → PROXY header → Handshake (TLS or plain) → Timed (first bytes, stalled writes) → hyper → Front → the framework
+//! socket → a place → PROXY header → Handshake (TLS or plain) → Bounded (bytes without progress)
+//!   → Timed (first bytes, stalled writes) → hyper → Front → the framework
 //! ```
 //!
-//! `Front` gives every request its id, log span and headers, answers `/_/health` and CORS preflights, and holds a permit
-//! from the request's first byte to the answer's last. Error bodies get what the framework leaves out of them.
+//! `Front` gives every request its id, log span, headers and its share of the [budget](crate::body::budget), answers
+//! `/_/health` and CORS preflights, and counts the request until the last byte of its answer. Authentication admits it. Error bodies get what the framework leaves out of them.
 //! What can grow is bounded by [`Config`]. Durations are wall clock; lengths are bytes.
 
 mod answer;
-mod budget;
+mod bounded;
+mod chunks;
+mod connection;
 mod error_body;
 mod front;
 mod listener;
+mod places;
 mod proxy;
 mod readiness;
 mod request_body;
@@ -26,11 +30,14 @@ mod tls;
 
 use std::time::Duration;
 
+pub use connection::Connection;
 pub use front::S3Handler;
 pub use listener::{Handshake, Plain, serve};
+pub use places::{Place, Places};
 pub use readiness::{Phase, Readiness};
 pub use request_id::RequestId;
 pub use socket::bind;
+pub use timed::Timed;
 pub use tls::{Identity, TlsError, TlsFiles, first_end};
 
 use ipnet::IpNet;
@@ -49,7 +56,7 @@ pub struct Surroundings {
 /// The limits of the edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// open connections; further ones wait in the listener's backlog
+    /// open connections; for further ones idle ones give way, or they wait
     pub connections_max: usize,
     /// requests whose answer has not ended; further ones get 503 `SlowDown`
     pub in_flight_requests_max: usize,
@@ -66,6 +73,8 @@ pub struct Config {
     pub head_timeout: Duration,
     /// without a byte of a request body: the request fails with `RequestTimeout`
     pub body_stall_timeout: Duration,
+    /// for a form's fields or a whole document in XML, beside what its length takes at a slow pace
+    pub document_timeout: Duration,
     /// without room in the socket for a byte of an answer: the connection is closed
     pub write_stall_timeout: Duration,
     /// between pings on a silent HTTP/2 connection
@@ -91,6 +100,7 @@ impl Default for Config {
             first_bytes_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(75),
             body_stall_timeout: Duration::from_mins(1),
+            document_timeout: Duration::from_secs(30),
             write_stall_timeout: Duration::from_mins(5),
             h2_ping_period: Duration::from_secs(30),
             h2_ping_timeout: Duration::from_secs(20),

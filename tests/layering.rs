@@ -22,7 +22,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("admin", &["edge", "telemetry"]),
     ("config", &["edge", "telemetry", "keys", "kmip", "s3", "tenant", "backend", "seal"]),
     ("edge", &["body", "telemetry"]),
-    ("auth", &["keys::access", "tenant", "telemetry::request"]),
+    ("auth", &["body::budget", "keys::access", "tenant", "telemetry::request"]),
     ("s3", &["body", "telemetry::tally", "keys::Keys", "keys::cluster", "keys::ring", "tenant", "backend", "seal"]),
     ("body", &["telemetry::tally", "backend", "seal"]),
     // the snapshot file is sealed as objects are; keys have no other business with the format

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use aws_credential_types::Credentials;
 
 use super::Failure;
+use super::attack::GREEDY;
 use super::load::Target;
 use super::process::{Process, free_port};
 
@@ -131,6 +132,28 @@ impl Followed {
             upload_headers: Vec::new(),
         };
         target.create_bucket().await
+    }
+}
+
+/// A gateway over its own store with two tenants: one that behaves, and one that does not.
+pub(super) struct Attacked {
+    pub(super) gateway: Arc<Process>,
+    /// `127.0.0.1:port`
+    pub(super) address: String,
+}
+
+impl Attacked {
+    /// Starts it.
+    pub(super) fn start(folder: &Path) -> Result<Self, Failure> {
+        let keys = format!(
+            r#""crypto": {{"key_seed": "{SEED}"}},
+               "tenants": [{{"id": "calm", "bucket_prefix": "calm-",
+                             "access_keys": [{{"id": "{KEY}", "secret": "{SECRET}"}}]}},
+                           {{"id": "greedy", "bucket_prefix": "greedy-", "public_read_buckets": ["hall"],
+                             "access_keys": [{{"id": "{GREEDY}", "secret": "{SECRET}"}}]}}]"#
+        );
+        let (port, gateway) = Starter::new(folder).gateway_with("gateway-attacked", None, &keys)?;
+        Ok(Self { gateway, address: address(port) })
     }
 }
 

@@ -7,7 +7,8 @@
 //! `--who WORD` those contenders, `--no-stores` leaves SeaweedFS and rclone out. What is not measured again stays in the
 //! tables as an earlier run left it. `--beside PROGRAM` adds an earlier build of the gateway.
 //!
-//! Runs of their own: `tenants` (a million of them) and `churn MINUTES` (memory over time).
+//! Runs of their own: `tenants` (a million of them), `attack` (strangers and a greedy tenant beside one that behaves) and
+//! `churn MINUTES` (memory over time).
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -20,6 +21,7 @@
     reason = "a bench talks to its user, waits where it must, and stops at the first surprise"
 )]
 
+mod attack;
 mod contenders;
 mod load;
 mod primitives;
@@ -78,6 +80,7 @@ fn main() -> Result<(), Failure> {
             }))
         }
         ["churn", minutes] => runtime.block_on(churn(Duration::from_mins(minutes.parse()?))),
+        ["attack", ..] => runtime.block_on(attack(words.contains(&"--quick".to_owned()))),
         ["tenants", ..] => runtime.block_on(many_tenants(words.contains(&"--quick".to_owned()))),
         words => runtime.block_on(measure(&Plan::new(words))),
     }
@@ -160,6 +163,13 @@ async fn many_tenants(is_quick: bool) -> Result<(), Failure> {
     let count = if is_quick { 10_000 } else { 1_000_000 };
     let followed = contenders::Followed::start(&folder, count)?;
     println!("{}", tenants::measure(&followed, count).await?);
+    Ok(())
+}
+
+async fn attack(is_quick: bool) -> Result<(), Failure> {
+    let attacked = contenders::Attacked::start(&running_folder()?)?;
+    let duration = Duration::from_secs(if is_quick { 2 } else { 10 });
+    println!("{}", attack::measure(&attacked, duration).await?);
     Ok(())
 }
 

@@ -302,6 +302,7 @@ fn edge_config(config: &Config) -> edge::Config {
         connections_max: count(config.limits.connections_max),
         in_flight_requests_max: count(config.limits.in_flight_requests_max),
         in_flight_bytes_max: config.limits.in_flight_bytes_max,
+        document_timeout: config.limits.document_timeout,
         drain_timeout: config.limits.drain_timeout,
         proxy_protocol_from: config.listen.proxy_protocol_from.clone(),
         forwarded_from: config.listen.forwarded_from.clone(),

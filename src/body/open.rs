@@ -9,10 +9,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
+use s3s::S3Result;
 use s3s::dto::StreamingBlob;
 use s3s::stream::{ByteStream as Sized, RemainingLength};
 use sync_wrapper::SyncWrapper;
 
+use super::budget::{self, Held, STREAM_BYTES};
 use crate::backend::{BodyError, ByteStream};
 use crate::seal::{Envelope, MultipartOpener, OpenError, RangeOpener, SingleOpener};
 use crate::telemetry::tally::{self, Failed};
@@ -63,6 +65,9 @@ pub(crate) async fn open(sealed: ByteStream, opener: impl Opens, plain_bytes: u6
         left: plain_bytes,
         has_begun: false,
         suspected: None,
+        waiting_bytes: 0,
+        given_bytes: 0,
+        held: budget::held(),
     };
     let first = match opening.next().await.transpose() {
         Ok(first) => first,
@@ -132,12 +137,29 @@ struct Opening<O> {
     has_begun: bool,
     /// a structure that does not fit, and how much more is read to tell whether the answer is whole
     suspected: Option<(BodyError, usize)>,
+    /// stored bytes that the opener had since it last gave something: of a segment, until all of it is there
+    waiting_bytes: u64,
+    /// what it gave last, which may not be sent yet
+    given_bytes: u64,
+    /// the two, as far as a transfer has no room for them anyway
+    held: Held,
 }
 
 impl<O: Opens> Opening<O> {
     fn give(&mut self, piece: Bytes) -> Poll<Option<Result<Bytes, BodyError>>> {
         self.left = self.left.saturating_sub(piece.len() as u64);
         Poll::Ready(Some(Ok(piece)))
+    }
+
+    /// Segments of long parts are long, and count as held.
+    fn tally(&mut self, pushed: usize) -> S3Result<()> {
+        if self.out.is_empty() {
+            self.waiting_bytes += pushed as u64;
+        } else {
+            (self.waiting_bytes, self.given_bytes) = (0, self.out.len() as u64);
+        }
+        let more = (self.waiting_bytes + self.given_bytes).saturating_sub(STREAM_BYTES);
+        self.held.set_or_fail(more)
     }
 
     /// Whether the rest of the stored bytes, if it is not long, ends in an error.
@@ -215,6 +237,9 @@ impl<O: Opens> Stream for Opening<O> {
             if !this.coming.is_empty() {
                 let some = this.coming.split_to(this.coming.len().min(PUSH_BYTES));
                 if let Err(error) = opener.push(&some, &mut this.out) {
+                    return self.fail(error.into(), context);
+                }
+                if let Err(error) = this.tally(some.len()) {
                     return self.fail(error.into(), context);
                 }
                 continue;

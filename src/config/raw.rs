@@ -300,8 +300,10 @@ pub(super) struct RawLimits {
     pub(super) in_flight_requests_max: u32,
     /// Bytes of bodies held by the gateway.
     pub(super) in_flight_bytes_max: u64,
-    /// Open connections; further ones wait.
+    /// Open connections; for further ones idle ones give way, or they wait.
     pub(super) connections_max: u32,
+    /// How long the fields of a form or a document in XML may take to come, beside a second for each 16 KiB.
+    pub(super) document_timeout: GoDuration,
     /// At the end, how long requests under way may take to end.
     pub(super) drain_timeout: GoDuration,
     /// At the end, how long requests are still accepted while the gateway says that it is not ready.
@@ -317,6 +319,7 @@ impl Default for RawLimits {
             in_flight_requests_max: 1024,
             in_flight_bytes_max: 256 << 20,
             connections_max: 10_000,
+            document_timeout: GoDuration::of_seconds(30),
             drain_timeout: GoDuration::of_seconds(30),
             shutdown_delay: None,
             upload_max_age: GoDuration::of_seconds(30 * 24 * 3600),

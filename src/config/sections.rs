@@ -15,6 +15,8 @@ pub struct Limits {
     pub in_flight_bytes_max: u64,
     /// open connections
     pub connections_max: u32,
+    /// for a form's fields or a document to come, beside what its length takes
+    pub document_timeout: Duration,
     /// at the end, for requests under way
     pub drain_timeout: Duration,
     /// at the end, before new requests are no longer accepted
@@ -46,7 +48,11 @@ pub(super) fn limits(raw: &RawLimits, problems: &mut Vec<Problem>) -> Limits {
     if raw.upload_max_age.get() < UPLOAD_AGE_MIN {
         problems.push(value("limits.upload_max_age", "must be at least 1s; 720h is a good choice"));
     }
+    if raw.document_timeout.get() < DOCUMENT_TIMEOUT_MIN {
+        problems.push(value("limits.document_timeout", "must be at least 1s"));
+    }
     Limits {
+        document_timeout: raw.document_timeout.get(),
         in_flight_requests_max: raw.in_flight_requests_max,
         in_flight_bytes_max: raw.in_flight_bytes_max,
         connections_max: raw.connections_max,
@@ -66,4 +72,5 @@ pub(super) fn value(path: &str, reason: &str) -> Problem {
 }
 
 const UPLOAD_AGE_MIN: Duration = Duration::from_secs(1);
+const DOCUMENT_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 const IN_FLIGHT_BYTES_MIN: u64 = 1 << 20;

@@ -1,5 +1,5 @@
-//! The body of an answer on its way out: it carries the request's permit and log span until its last byte, and tells
-//! metrics and audit once it has ended.
+//! The body of an answer on its way out: it carries the request's part of the budget and its log span until its last byte,
+//! and tells metrics and audit once it has ended.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use http_body::{Body, Frame, SizeHint};
 use s3s::StdError;
 use tracing::Span;
 
-use super::budget::Permit;
+use super::connection::{Busy, Connection, Sending};
+use crate::body::budget::InFlight;
 use crate::telemetry::request::Ended;
 use crate::telemetry::{Telemetry, traces};
 
@@ -23,7 +24,17 @@ pub(super) struct AnswerBody {
     inner: s3s::Body,
     span: Span,
     ending: Ending,
-    _permit: Option<Permit>,
+    under_way: UnderWay,
+}
+
+/// What ends with an answer.
+pub(super) struct UnderWay {
+    /// counts the request
+    pub(super) _in_flight: InFlight,
+    /// the connection that the answer goes out on, and a mark that it is busy
+    pub(super) connection: Option<(Arc<Connection>, Busy)>,
+    /// tells that the client takes it, on HTTP/2
+    pub(super) sending: Option<Arc<Sending>>,
 }
 
 /// What is told when a request has ended.
@@ -94,10 +105,13 @@ impl AnswerBody {
         error_code: Option<String>,
         span: Span,
         mut ending: Ending,
-        permit: Option<Permit>,
+        under_way: UnderWay,
     ) -> Response<Self> {
         ending.answered(&answer, error_code);
-        answer.map(|inner| Self { inner, span, ending, _permit: permit })
+        if let Some((connection, _)) = &under_way.connection {
+            connection.answered();
+        }
+        answer.map(|inner| Self { inner, span, ending, under_way })
     }
 }
 
@@ -109,10 +123,16 @@ impl Body for AnswerBody {
         let this = &mut *self;
         let _entered = this.span.enter();
         let frame = Pin::new(&mut this.inner).poll_frame(context);
+        if let Some(sending) = &this.under_way.sending {
+            sending.moved(frame.is_ready());
+        }
         match &frame {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     this.ending.sent(data.len() as u64);
+                    if let Some((connection, _)) = &this.under_way.connection {
+                        connection.sent(data.len());
+                    }
                 }
             }
             Poll::Ready(Some(Err(error))) => tracing::warn!(error = %error, "the answer was cut short"),

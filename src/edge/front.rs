@@ -1,23 +1,27 @@
-//! What stands before the framework for every request: an id, a log span, a permit, and the answers that are not S3.
+//! What stands before the framework for every request: an id, a log span, a share of the budget, and the answers that are
+//! not S3.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use futures::future::BoxFuture;
-use http::header::{CONNECTION, SERVER, USER_AGENT};
+use http::header::{CONNECTION, CONTENT_TYPE, SERVER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use s3s::service::S3Service;
 use s3s::{Body, HttpError, HttpRequest, HttpResponse, S3Error, S3ErrorCode, s3_error};
 use tracing::{Instrument as _, Span};
 
-use super::answer::{AnswerBody, Ending};
-use super::budget::{Budget, Full, Permit};
+use super::answer::{AnswerBody, Ending, UnderWay};
+use super::connection::Connection;
 use super::readiness::{Phase, Readiness};
+use super::request_body::{self, Patience, Progress};
 use super::request_id::RequestIds;
-use super::{Config, RequestId, Surroundings, error_body, proxy, request_body};
+use super::{Config, RequestId, Surroundings, error_body, proxy};
+use crate::body::budget::{Budget, Failure, Full, InFlight, Share};
 use crate::telemetry::request::{Ended, Facts};
 use crate::telemetry::{Telemetry, traces};
 
@@ -46,6 +50,21 @@ pub(super) struct Front<H> {
     config: Config,
     telemetry: Telemetry,
     readiness: Readiness,
+    began: Instant,
+    /// the second in which it was told that a limit is reached
+    told_at: AtomicU64,
+}
+
+/// How a request came.
+pub(super) struct Arrival {
+    /// who its connection comes from
+    pub(super) caller: Caller,
+    /// the client, as a balancer that is believed tells
+    pub(super) client: SocketAddr,
+    /// the bytes of its body that were read
+    pub(super) received: Arc<AtomicU64>,
+    pub(super) share: Share,
+    pub(super) under_way: UnderWay,
 }
 
 /// Who a connection comes from.
@@ -62,61 +81,110 @@ impl<H: S3Handler> Front<H> {
         let ids = RequestIds::new();
         tracing::info!(host_id = ids.host_id(), "answers of this process carry this x-amz-id-2");
         let budget = Budget::new(config.in_flight_requests_max, config.in_flight_bytes_max);
-        Self { handler, ids, budget, config, telemetry: around.telemetry, readiness: around.readiness }
+        Self {
+            handler,
+            ids,
+            budget,
+            config,
+            telemetry: around.telemetry,
+            readiness: around.readiness,
+            began: Instant::now(),
+            told_at: AtomicU64::new(0),
+        }
     }
 
-    /// The answer to a request, whatever happens. `received` counts the bytes of its body.
-    pub(super) async fn answer(
+    /// Memory that connections hold counts here too.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// A request has come.
+    pub(super) fn arrival(
         &self,
-        mut request: HttpRequest,
+        headers: &HeaderMap,
         caller: Caller,
         received: Arc<AtomicU64>,
-    ) -> Response<AnswerBody> {
+        connection: Option<&Arc<Connection>>,
+    ) -> Arrival {
+        let client = proxy::client(headers, caller.address, &self.config.forwarded_from);
+        let share = self.budget.share(client.ip());
+        let connection = connection.map(|connection| (Arc::clone(connection), connection.begin()));
+        let under_way = UnderWay { _in_flight: InFlight::new(share.clone()), connection, sending: None };
+        Arrival { caller, client, received, share, under_way }
+    }
+
+    /// The answer to a request, whatever happens.
+    pub(super) async fn answer(&self, mut request: HttpRequest, arrival: Arrival) -> Response<AnswerBody> {
+        let Arrival { caller, client, received, share, under_way } = arrival;
         let id = self.ids.next();
         let span = span(&id, &request);
-        let client = proxy::client(request.headers(), caller.address, &self.config.forwarded_from);
         let ended = described(&id, &request, client, caller.tls);
         let path = ended.path.clone();
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(client);
+        request.extensions_mut().insert(share.clone());
         request.extensions_mut().insert(ended.facts.clone());
         let trace = traces::request_span(&ended.id, &ended.method);
         if proxy::is_in(&self.config.forwarded_from, caller.address.ip()) {
             traces::adopt(&trace, request.headers());
         }
         let ending = Ending::new(self.telemetry.clone(), received, ended, trace.clone());
-        let (answer, permit) = self.decide(request).instrument(span.clone()).instrument(trace).await;
+        let answer = self.decide(request, share).instrument(span.clone()).instrument(trace).await;
         let mut answer = error_body::complete(answer, &path, id.as_str(), self.ids.host_id());
         self.label(answer.headers_mut(), &id);
         span.in_scope(|| tracing::debug!(status = answer.status().as_u16(), "answered"));
         let error_code = error_body::code(&answer);
-        AnswerBody::answer(answer, error_code, span, ending, permit)
+        AnswerBody::answer(answer, error_code, span, ending, under_way)
     }
 
-    async fn decide(&self, request: HttpRequest) -> (HttpResponse, Option<Permit>) {
+    async fn decide(&self, request: HttpRequest, share: Share) -> HttpResponse {
         if is_health_check(&request) {
-            return (self.health(), None);
+            return self.health();
         }
         if request.method() == Method::OPTIONS {
-            return (error_answer(cors_is_off()), None);
+            return error_answer(cors_is_off());
         }
-        let permit = match self.budget.admit(&request) {
-            Ok(permit) => permit,
-            Err(full) => {
-                let metrics = &self.telemetry.metrics;
-                match full {
-                    Full::Requests => metrics.refused_requests.inc(),
-                    Full::Bytes => metrics.refused_bytes.inc(),
-                };
-                tracing::warn!(too_many = ?full, "a limit is reached");
-                return (error_answer(s3_error!(SlowDown)), None);
+        if may_be_form(&request) {
+            // the one kind of body that is read before it is known who asks
+            if let Err(why) = share.admit_form() {
+                return self.refused(&share, why);
             }
+            share.reads_document(u64::MAX);
+        }
+        let answered = share.clone().during(self.handler.handle(request)).await;
+        match share.failure() {
+            // the framework has other words for it
+            Some(why) if !answered.as_ref().is_ok_and(|answer| answer.status().is_success()) => {
+                self.refused(&share, why)
+            }
+            Some(_) | None => answered.unwrap_or_else(|error| {
+                tracing::error!(%error, "the framework failed");
+                error_answer(s3_error!(InternalError))
+            }),
+        }
+    }
+
+    /// Once a second: whoever asks for too much is not to fill the log too.
+    fn may_tell(&self) -> bool {
+        let now = self.began.elapsed().as_secs() + 1;
+        self.told_at.swap(now, Ordering::Relaxed) != now
+    }
+
+    fn refused(&self, share: &Share, why: Failure) -> HttpResponse {
+        let metrics = &self.telemetry.metrics;
+        match why {
+            Failure::Full(Full::Requests) => metrics.refused_requests.inc(),
+            Failure::Full(Full::Bytes) => metrics.refused_bytes.inc(),
+            Failure::Full(Full::ShareOfRequests) => metrics.refused_share_of_requests.inc(),
+            Failure::Full(Full::ShareOfBytes) => metrics.refused_share_of_bytes.inc(),
+            Failure::Slow | Failure::TooLong => 0,
         };
-        let answer = self.handler.handle(request).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "the framework failed");
-            error_answer(s3_error!(InternalError))
-        });
-        (answer, Some(permit))
+        if let Failure::Full(full) = why
+            && self.may_tell()
+        {
+            tracing::warn!(too_many = ?full, who = share.who(), "a limit is reached");
+        }
+        error_answer(why.error())
     }
 
     fn health(&self) -> HttpResponse {
@@ -145,6 +213,7 @@ impl<H: S3Handler> Front<H> {
 pub(super) struct Connected<H> {
     pub(super) front: Arc<Front<H>>,
     pub(super) caller: Caller,
+    pub(super) connection: Arc<Connection>,
 }
 
 impl<H: S3Handler> hyper::service::Service<Request<Incoming>> for Connected<H> {
@@ -153,14 +222,19 @@ impl<H: S3Handler> hyper::service::Service<Request<Incoming>> for Connected<H> {
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (front, caller) = (Arc::clone(&self.front), self.caller);
-        let stall_timeout = front.config.body_stall_timeout;
+        let front = Arc::clone(&self.front);
+        let Config { body_stall_timeout: stall_timeout, document_timeout, .. } = front.config;
         let is_http1 = request.version() <= Version::HTTP_11;
         let (head, incoming) = request.into_parts();
-        let counter = front.telemetry.metrics.received.clone();
-        let (body, progress) = request_body::watched(incoming, stall_timeout, counter);
+        let progress = Progress::new(front.telemetry.metrics.received.clone(), Arc::clone(&self.connection));
+        let mut arrival = front.arrival(&head.headers, self.caller, progress.bytes(), Some(&self.connection));
+        if !is_http1 {
+            arrival.under_way.sending = Some(self.connection.sending());
+        }
+        let patience = Patience { stall_timeout, document_timeout };
+        let body = request_body::watched(incoming, &head.headers, &arrival.share, patience, progress.clone());
         Box::pin(async move {
-            let mut answer = front.answer(Request::from_parts(head, body), caller, progress.bytes()).await;
+            let mut answer = front.answer(Request::from_parts(head, body), arrival).await;
             if is_http1 && !answer.status().is_success() && !progress.is_read() {
                 // What is left of the request stands in the way of the next one: the connection ends, and a client
                 // that is not told so sends its next request into it.
@@ -207,6 +281,15 @@ fn is_health_check(request: &HttpRequest) -> bool {
         && request.uri().path() == HEALTH_PATH
         && request.uri().query().is_none()
         && !request.headers().contains_key(http::header::AUTHORIZATION)
+}
+
+/// Whether the framework may look for a form in the body: asked for too often rather than too seldom.
+fn may_be_form(request: &HttpRequest) -> bool {
+    let says_so = |kind: &HeaderValue| {
+        let kind = kind.as_bytes().to_ascii_lowercase();
+        kind.windows(b"multipart".len()).any(|some| some == b"multipart")
+    };
+    request.method() == Method::POST && request.headers().get_all(CONTENT_TYPE).iter().any(says_so)
 }
 
 fn cors_is_off() -> S3Error {

@@ -1,6 +1,6 @@
 //! The accept loop: connections under their limits, and the way out at shutdown.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{future, io, pin::pin};
@@ -11,10 +11,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::bounded::Bounded;
+use super::connection::Connection;
 use super::front::{Caller, Connected, Front, S3Handler};
+use super::places::{Place, Places};
 use super::timed::Timed;
 use super::{Config, Surroundings, proxy, socket};
 
@@ -64,26 +67,34 @@ pub async fn serve<T: Handshake, H: S3Handler>(
         http: http(&config),
         open: metrics.connections(LISTENER),
         failed: metrics.handshakes_failed(LISTENER),
+        refused: metrics.refused_connections.clone(),
+        flooded: metrics.refused_floods.clone(),
         front: Arc::new(Front::new(handler, config.clone(), around)),
         config: config.clone(),
         shutdown: shutdown.clone(),
     });
-    let room = Arc::new(Semaphore::new(config.connections_max));
+    let places = Places::new(config.connections_max);
     let mut tasks = JoinSet::new();
     let mut no_more = Box::pin(no_more(&listener, shutdown));
+    // accepted, and without a place so far
+    let mut next: Option<(TcpStream, SocketAddr)> = None;
     loop {
+        let address = next.as_ref().map_or(Ipv4Addr::UNSPECIFIED.into(), |(_, peer)| peer.ip());
         tokio::select! {
             () = &mut no_more => break,
-            (connection, peer, permit) = accept(&listener, &room) => {
-                tasks.spawn(Arc::clone(&server).connection(connection, peer, permit));
+            accepted = accept(&listener), if next.is_none() => next = Some(accepted),
+            place = places.place(address), if next.is_some() => {
+                if let Some((connection, peer)) = next.take() {
+                    tasks.spawn(Arc::clone(&server).connection(connection, peer, place));
+                }
             }
             Some(_) = tasks.join_next() => {}
         }
     }
     drop(no_more);
-    for (connection, peer) in waiting(listener) {
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { break };
-        tasks.spawn(Arc::clone(&server).connection(connection, peer, permit));
+    for (connection, peer) in next.into_iter().chain(waiting(listener)) {
+        let Some(place) = places.try_place(peer.ip()) else { break };
+        tasks.spawn(Arc::clone(&server).connection(connection, peer, place));
     }
     tracing::info!(connections = tasks.len(), "draining");
     let all = async { while tasks.join_next().await.is_some() {} };
@@ -102,6 +113,10 @@ struct Server<T, H> {
     /// open connections
     open: Gauge,
     failed: Counter,
+    /// closed because their network has its share
+    refused: Counter,
+    /// closed because too much came on them without progress
+    flooded: Counter,
 }
 
 /// Counts a connection while it lives.
@@ -121,11 +136,14 @@ impl Drop for Counted {
 }
 
 impl<T: Handshake, H: S3Handler> Server<T, H> {
-    /// One connection from its first byte to its last; `permit` is its place among the open ones.
-    async fn connection(self: Arc<Self>, connection: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        let (_permit, _counted) = (permit, Counted::new(&self.open));
-        let shaken = tokio::time::timeout(self.config.handshake_timeout, self.shake(connection, peer));
-        let (transport, address) = match shaken.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+    /// One connection from its first byte to its last.
+    async fn connection(self: Arc<Self>, connection: TcpStream, peer: SocketAddr, mut place: Place) {
+        let _counted = Counted::new(&self.open);
+        let shaken = async {
+            let begun = tokio::time::timeout(self.config.handshake_timeout, self.shake(connection, peer, &mut place));
+            begun.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        };
+        let (transport, address) = match shaken.await {
             Ok(shaken) => shaken,
             Err(error) => {
                 self.failed.inc();
@@ -135,8 +153,11 @@ impl<T: Handshake, H: S3Handler> Server<T, H> {
         };
         let caller = Caller { address, tls: T::version(&transport) };
         let Config { first_bytes_timeout, write_stall_timeout, .. } = self.config;
-        let (transport, known) = Timed::new(TokioIo::new(transport), first_bytes_timeout, write_stall_timeout);
-        let service = Connected { front: Arc::clone(&self.front), caller };
+        let held = self.front.budget().held_before_requests(address.ip());
+        let transport = TokioIo::new(Bounded::new(transport, Arc::clone(place.connection()), held));
+        let (transport, known) = Timed::new(transport, first_bytes_timeout, write_stall_timeout);
+        let of = Arc::clone(place.connection());
+        let service = Connected { front: Arc::clone(&self.front), caller, connection: of };
         let mut connection = pin!(self.http.serve_connection(transport, service).into_owned());
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -144,20 +165,46 @@ impl<T: Handshake, H: S3Handler> Server<T, H> {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = stalled(place.connection(), write_stall_timeout) => {
+                tracing::debug!(%peer, "the client stopped reading an answer");
+                connection.as_mut().graceful_shutdown();
+                tokio::time::timeout(self.config.drain_timeout, connection).await.unwrap_or(Ok(()))
+            }
+            () = place.gives_way() => {
+                tracing::debug!(%peer, "an idle connection gives way to others");
+                return;
+            }
         };
+        if place.connection().is_flooded() {
+            self.flooded.inc();
+        }
         if let Err(error) = ended {
             tracing::debug!(%peer, %error, "a connection ended badly");
         }
     }
 
     /// Everything before HTTP; the address is the one that a listed balancer names.
-    async fn shake(&self, mut connection: TcpStream, peer: SocketAddr) -> io::Result<(T::Transport, SocketAddr)> {
+    async fn shake(
+        &self,
+        mut connection: TcpStream,
+        peer: SocketAddr,
+        place: &mut Place,
+    ) -> io::Result<(T::Transport, SocketAddr)> {
         connection.set_nodelay(true)?;
-        let address = if proxy::is_in(&self.config.proxy_protocol_from, peer.ip()) {
-            proxy::read(&mut connection, peer).await?
+        let Config { proxy_protocol_from, forwarded_from, .. } = &self.config;
+        let address = if proxy::is_in(proxy_protocol_from, peer.ip()) {
+            let address = proxy::read(&mut connection, peer).await?;
+            place.moved(address.ip());
+            address
         } else {
             peer
         };
+        // a balancer speaks for many; whom it names in a PROXY header does not
+        let is_one = !proxy::is_in(forwarded_from, address.ip()) && !proxy::is_in(proxy_protocol_from, address.ip());
+        if is_one && !place.is_fair() {
+            self.refused.inc();
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "its network has its share of connections"));
+        }
         Ok((self.handshake.shake(connection).await?, address))
     }
 }
@@ -168,6 +215,16 @@ impl<T: Handshake, H: S3Handler> Server<T, H> {
 async fn leaving(mut shutdown: watch::Receiver<bool>, known: oneshot::Receiver<()>) {
     _ = shutdown.wait_for(|down| *down).await;
     _ = tokio::time::timeout(BEGIN_TIMEOUT, known).await;
+}
+
+/// Ends when the client has left an answer of HTTP/2 for too long, beside others that it may still read.
+async fn stalled(connection: &Connection, timeout: Duration) {
+    loop {
+        tokio::time::sleep(timeout / 4).await;
+        if connection.has_stalled(timeout) {
+            return;
+        }
+    }
 }
 
 /// Ends when the listener is to be closed: nobody but who waits to be accepted would notice.
@@ -204,12 +261,11 @@ fn http(config: &Config) -> auto::Builder<TokioExecutor> {
     http
 }
 
-/// The next connection, once there is room for one.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    let Ok(permit) = Arc::clone(room).acquire_owned().await else { return future::pending().await };
+/// The next connection.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((connection, peer)) => return (connection, peer, permit),
+            Ok(accepted) => return accepted,
             Err(error) => {
                 // a client that left again is of no matter; a process without descriptors must not spin
                 tracing::warn!(%error, "no connection was accepted");

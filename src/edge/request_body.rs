@@ -1,28 +1,47 @@
-//! The body of a request on its way in: it ends in an error when the client stops sending, and tells whether all of it
-//! was read.
+//! The body of a request on its way in: it ends in an error when the client stops sending, or sends a document too slowly;
+//! what the framework holds of it counts for the request; and it tells whether all of it was read.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
-use s3s::{StdError, s3_error};
+use s3s::StdError;
+use tokio::time::Instant;
 
+use super::chunks::Chunks;
+use super::connection::Connection;
 use super::stall::StallClock;
+use crate::body::budget::{Failure, Held, Share};
+
+/// How long a client may take.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// without a byte
+    pub(super) stall_timeout: Duration,
+    /// for a whole form or document, beside what its length takes at [`DOCUMENT_BYTES_PER_SECOND`]
+    pub(super) document_timeout: Duration,
+}
 
 /// The framework's body of what comes in, and how far it was read.
-pub(super) fn watched(incoming: Incoming, stall_timeout: Duration, counter: Counter) -> (s3s::Body, Progress) {
-    let progress = Progress::new(incoming.is_end_stream(), counter);
-    if progress.is_read() {
-        return (s3s::Body::empty(), progress);
+pub(super) fn watched(
+    incoming: Incoming,
+    headers: &HeaderMap,
+    share: &Share,
+    patience: Patience,
+    progress: Progress,
+) -> s3s::Body {
+    if incoming.is_end_stream() {
+        progress.is_read.store(true, Ordering::Relaxed);
+        return s3s::Body::empty();
     }
-    let body = Watched { inner: incoming, clock: StallClock::new(stall_timeout), progress: progress.clone() };
-    (s3s::Body::http_body(body), progress)
+    s3s::Body::http_body(Watched::new(incoming, headers, share, patience, progress))
 }
 
 /// Whether the body of a request was read to its end.
@@ -32,11 +51,13 @@ pub(super) struct Progress {
     bytes: Arc<AtomicU64>,
     /// of all requests
     counter: Counter,
+    /// which carries it
+    connection: Arc<Connection>,
 }
 
 impl Progress {
-    fn new(is_read: bool, counter: Counter) -> Self {
-        Self { is_read: Arc::new(AtomicBool::new(is_read)), bytes: Arc::default(), counter }
+    pub(super) fn new(counter: Counter, connection: Arc<Connection>) -> Self {
+        Self { is_read: Arc::default(), bytes: Arc::default(), counter, connection }
     }
 
     pub(super) fn is_read(&self) -> bool {
@@ -51,13 +72,85 @@ impl Progress {
     fn saw(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.counter.inc_by(bytes as u64);
+        self.connection.took(bytes);
     }
 }
 
 struct Watched<B> {
     inner: B,
     clock: StallClock,
+    document_timeout: Duration,
+    began: Instant,
     progress: Progress,
+    share: Share,
+    /// of an aws-chunked body
+    chunks: Option<Chunks>,
+    /// what was read while the body was read whole, and what holding it costs
+    document_bytes: u64,
+    held: Held,
+}
+
+impl<B> Watched<B> {
+    fn new(inner: B, headers: &HeaderMap, share: &Share, patience: Patience, progress: Progress) -> Self {
+        Self {
+            inner,
+            clock: StallClock::new(patience.stall_timeout),
+            document_timeout: patience.document_timeout,
+            began: Instant::now(),
+            progress,
+            share: share.clone(),
+            chunks: Chunks::of(headers),
+            document_bytes: 0,
+            held: share.held(),
+        }
+    }
+
+    /// More is asked for: what was held until then is gone.
+    fn let_go(&mut self) {
+        if let Some(chunks) = &self.chunks
+            && !self.held.is_nothing()
+        {
+            // giving back always works
+            let bytes = self.document_bytes + chunks.held_bytes();
+            let _less = self.held.set(bytes.saturating_sub(self.share.base_bytes()));
+        }
+    }
+
+    fn saw(&mut self, data: &[u8]) -> Result<(), Failure> {
+        self.progress.saw(data.len());
+        let mut bytes = 0;
+        if let Some(bytes_max) = self.share.document_bytes_max() {
+            self.document_bytes += (data.len() as u64 + FRAME_BYTES) * COPIES;
+            if self.progress.bytes.load(Ordering::Relaxed) > bytes_max {
+                return Err(Failure::TooLong);
+            }
+        } else if let Some(chunks) = &mut self.chunks {
+            bytes = chunks.saw(data, FRAME_BYTES);
+        }
+        let beside_base = (self.document_bytes + bytes).saturating_sub(self.share.base_bytes());
+        self.held.set(beside_base).map_err(Failure::Full)
+    }
+
+    /// When a document must be whole: sent at once, or at a steady pace.
+    fn latest(&self) -> Option<Instant> {
+        self.share.document_bytes_max()?;
+        let at_pace = self.progress.bytes.load(Ordering::Relaxed) / DOCUMENT_BYTES_PER_SECOND;
+        Some(self.began + self.document_timeout + Duration::from_secs(at_pace))
+    }
+
+    fn fail(&mut self, why: Failure) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
+        self.clock.stop();
+        Poll::Ready(Some(Err(self.share.fail(why).error().into())))
+    }
+}
+
+impl<B> Drop for Watched<B> {
+    /// A document outlives the body that it came in.
+    fn drop(&mut self) {
+        if self.document_bytes > 0 && !self.held.is_nothing() {
+            self.share.keep(std::mem::take(&mut self.held));
+        }
+    }
 }
 
 impl<B> Body for Watched<B>
@@ -70,21 +163,24 @@ where
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
         let this = &mut *self;
+        this.let_go();
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(context) {
             this.clock.stop();
             if let Some(Ok(data)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref))
                 && let Some(data) = data
+                && let Err(why) = this.saw(data)
             {
-                this.progress.saw(data.len());
+                return this.fail(why);
             }
             if frame.is_none() || this.inner.is_end_stream() {
                 this.progress.is_read.store(true, Ordering::Relaxed);
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        ready!(this.clock.poll_stalled(context));
-        this.clock.stop();
-        Poll::Ready(Some(Err(s3_error!(RequestTimeout).into())))
+        match this.clock.poll_stalled_or_late(context, this.latest()) {
+            Poll::Ready(()) => this.fail(Failure::Slow),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -96,35 +192,165 @@ where
     }
 }
 
+/// What a piece costs beside its bytes.
+const FRAME_BYTES: u64 = 64;
+/// A document is there in pieces, then in one piece, then parsed.
+const COPIES: u64 = 3;
+/// At least so fast a document must come, once its time is over.
+const DOCUMENT_BYTES_PER_SECOND: u64 = 16 << 10;
+
 #[cfg(test)]
 mod tests {
-    use futures::stream;
+    use futures::{StreamExt as _, stream};
     use http_body_util::{BodyExt as _, StreamBody};
     use s3s::{S3Error, S3ErrorCode};
 
     use super::*;
+    use crate::body::budget::{Budget, InFlight};
+
+    fn share() -> Share {
+        Budget::new(100, 8 << 20).share([127, 0, 0, 1].into())
+    }
+
+    fn progress() -> Progress {
+        Progress::new(Counter::default(), Arc::new(Connection::new()))
+    }
+
+    fn body<B>(inner: B, headers: &HeaderMap, share: &Share, patience: Patience) -> Watched<B> {
+        Watched::new(inner, headers, share, patience, progress())
+    }
+
+    fn data(bytes: &'static [u8]) -> Result<Frame<Bytes>, StdError> {
+        Ok(Frame::data(Bytes::from_static(bytes)))
+    }
+
+    fn code(error: StdError) -> S3ErrorCode {
+        error.downcast::<S3Error>().unwrap().code().clone()
+    }
+
+    const NEVER: Duration = Duration::from_hours(1);
+    const PATIENT: Patience = Patience { stall_timeout: NEVER, document_timeout: NEVER };
 
     #[tokio::test]
     async fn a_body_that_stalls_ends_in_request_timeout() {
-        let bytes = stream::once(async { Ok::<_, StdError>(Frame::data(Bytes::from_static(b"a"))) });
-        let inner = StreamBody::new(Box::pin(stream::StreamExt::chain(bytes, stream::pending())));
-        let progress = Progress::new(false, Counter::default());
-        let mut body = Watched { inner, clock: StallClock::new(Duration::from_millis(1)), progress: progress.clone() };
+        let inner = StreamBody::new(stream::iter([data(b"a")]).chain(stream::pending()));
+        let patience = Patience { stall_timeout: Duration::from_millis(1), ..PATIENT };
+        let mut body = body(inner, &HeaderMap::new(), &share(), patience);
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
-        let error = body.frame().await.unwrap().unwrap_err();
-        assert_eq!(error.downcast::<S3Error>().unwrap().code(), &S3ErrorCode::RequestTimeout);
-        assert!(!progress.is_read());
+        assert_eq!(code(body.frame().await.unwrap().unwrap_err()), S3ErrorCode::RequestTimeout);
+        assert!(!body.progress.is_read());
+    }
+
+    #[tokio::test]
+    async fn a_document_that_takes_too_long_ends_in_request_timeout() {
+        let share = share();
+        share.admit("tenant").unwrap();
+        share.reads_document(1 << 20);
+        let inner = StreamBody::new(stream::iter([data(b"a")]).chain(stream::pending()));
+        let patience = Patience { document_timeout: Duration::from_millis(1), ..PATIENT };
+        let mut slow = body(inner, &HeaderMap::new(), &share, patience);
+        slow.frame().await.unwrap().unwrap();
+        assert_eq!(code(slow.frame().await.unwrap().unwrap_err()), S3ErrorCode::RequestTimeout);
+        assert_eq!(share.failure(), Some(Failure::Slow));
+    }
+
+    #[tokio::test]
+    async fn a_long_document_has_the_time_that_its_length_takes() {
+        let share = share();
+        share.admit("tenant").unwrap();
+        share.reads_document(1 << 20);
+        let inner = StreamBody::new(stream::iter([data(&[0; 160 << 10])]));
+        let patience = Patience { document_timeout: Duration::from_secs(3), ..PATIENT };
+        let mut document = body(inner, &HeaderMap::new(), &share, patience);
+        document.frame().await.unwrap().unwrap();
+        assert_eq!(document.latest(), Some(document.began + Duration::from_secs(13)));
+    }
+
+    #[tokio::test]
+    async fn an_upload_may_take_as_long_as_it_moves() {
+        let late = stream::once(async {
+            tokio::task::yield_now().await;
+            data(b"a")
+        });
+        let patience = Patience { document_timeout: Duration::ZERO, ..PATIENT };
+        let mut slow = body(StreamBody::new(Box::pin(late)), &HeaderMap::new(), &share(), patience);
+        slow.frame().await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_document_over_its_limit_is_cut() {
+        let share = share();
+        share.admit("tenant").unwrap();
+        share.reads_document(10);
+        let inner = StreamBody::new(stream::iter([data(&[0; 10]), data(&[0; 1])]));
+        let mut body = body(inner, &HeaderMap::new(), &share, PATIENT);
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(code(body.frame().await.unwrap().unwrap_err()), S3ErrorCode::MaxMessageLengthExceeded);
+    }
+
+    #[tokio::test]
+    async fn documents_hold_what_they_have_brought_until_their_request_ends() {
+        let budget = Budget::new(100, 8 << 20);
+        let document = |bytes: &'static [u8]| {
+            let share = budget.share([127, 0, 0, 1].into());
+            let in_flight = InFlight::new(share.clone());
+            share.admit("tenant").unwrap();
+            share.reads_document(8 << 20);
+            (body(StreamBody::new(stream::iter([data(bytes)])), &HeaderMap::new(), &share, PATIENT), in_flight)
+        };
+        let (mut first, in_flight) = document(&[0; 1 << 20]);
+        first.frame().await.unwrap().unwrap();
+        // the framework has read it, and works on it
+        drop(first);
+        let (mut second, _second) = document(&[0; 1 << 20]);
+        assert_eq!(code(second.frame().await.unwrap().unwrap_err()), S3ErrorCode::SlowDown);
+        drop(in_flight);
+        let (mut third, _third) = document(&[0; 1 << 20]);
+        third.frame().await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_signed_chunk_counts_while_it_is_held() {
+        let budget = Budget::new(100, 8 << 20);
+        let headers = HeaderMap::from_iter([(
+            "x-amz-content-sha256".parse().unwrap(),
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD".parse().unwrap(),
+        )]);
+        let upload = |frames: Vec<Result<Frame<Bytes>, StdError>>| {
+            let share = budget.share([127, 0, 0, 1].into());
+            let in_flight = InFlight::new(share.clone());
+            share.admit("tenant").unwrap();
+            (body(StreamBody::new(stream::iter(frames)), &headers, &share, PATIENT), in_flight)
+        };
+        let chunk = || [data(b"400000;chunk-signature=0\r\n"), data(&[0; 0x3f_ffff]), data(b"\0\r\n"), data(b"0")];
+        let (mut first, _first) = upload(chunk().into());
+        for _ in 0..2 {
+            first.frame().await.unwrap().unwrap();
+        }
+        let (mut second, _second) = upload(chunk().into());
+        second.frame().await.unwrap().unwrap();
+        assert_eq!(
+            code(second.frame().await.unwrap().unwrap_err()),
+            S3ErrorCode::SlowDown,
+            "the first holds 4 MiB of 6"
+        );
+        for _ in 0..2 {
+            first.frame().await.unwrap().unwrap();
+        }
+        let (mut third, _third) = upload(chunk().into());
+        for _ in 0..2 {
+            third.frame().await.unwrap().unwrap();
+        }
     }
 
     #[tokio::test]
     async fn a_body_is_read_once_its_end_was_seen() {
-        let inner = StreamBody::new(stream::iter([Ok::<_, StdError>(Frame::data(Bytes::from_static(b"a")))]));
-        let progress = Progress::new(false, Counter::default());
-        let mut body = Watched { inner, clock: StallClock::new(Duration::from_mins(1)), progress: progress.clone() };
+        let inner = StreamBody::new(stream::iter([data(b"a")]));
+        let mut body = body(inner, &HeaderMap::new(), &share(), PATIENT);
         body.frame().await.unwrap().unwrap();
-        assert!(!progress.is_read());
+        assert!(!body.progress.is_read());
         assert!(body.frame().await.is_none());
-        assert!(progress.is_read());
-        assert_eq!(progress.bytes().load(Ordering::Relaxed), 1);
+        assert!(body.progress.is_read());
+        assert_eq!(body.progress.bytes().load(Ordering::Relaxed), 1);
     }
 }

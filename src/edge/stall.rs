@@ -25,7 +25,15 @@ impl StallClock {
 
     /// It has not come yet; ready once that is so for too long.
     pub(super) fn poll_stalled(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let deadline = || Instant::now() + self.timeout;
+        self.poll_stalled_or_late(context, None)
+    }
+
+    /// The same; ready at `latest` too, whenever the wait began.
+    pub(super) fn poll_stalled_or_late(&mut self, context: &mut Context<'_>, latest: Option<Instant>) -> Poll<()> {
+        let deadline = || {
+            let stalled = Instant::now() + self.timeout;
+            latest.map_or(stalled, |latest| latest.min(stalled))
+        };
         let alarm = match &mut self.alarm {
             Some(alarm) if self.waiting => alarm,
             Some(alarm) => {

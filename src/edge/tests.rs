@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::body::budget::Share;
 
 /// Answers `ready` when told to, and says when it was asked.
 #[derive(Clone)]
@@ -19,7 +20,12 @@ struct OnCue {
 }
 
 impl S3Handler for OnCue {
-    async fn handle(&self, _: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn handle(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if request.extensions().get::<Share>().unwrap().admit("tenant").is_err() {
+            let mut refused = HttpResponse::new(Body::empty());
+            *refused.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+            return Ok(refused);
+        }
         self.asked.send(()).unwrap();
         self.cue.clone().wait_for(|cue| *cue).await.unwrap();
         Ok(HttpResponse::new(Body::from("ready".to_owned())))

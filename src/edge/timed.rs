@@ -13,10 +13,10 @@ use tokio::time::Sleep;
 use super::stall::StallClock;
 
 /// How an HTTP/2 connection begins (RFC 9113 section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A transport with two deadlines.
-pub(super) struct Timed<I> {
+pub struct Timed<I> {
     inner: I,
     /// until the protocol is known: a deadline, and a sender that is gone from then on
     first_bytes: Option<(Pin<Box<Sleep>>, oneshot::Sender<()>)>,
@@ -27,7 +27,8 @@ pub(super) struct Timed<I> {
 
 impl<I> Timed<I> {
     /// The transport, and what ends once it is known which protocol the client speaks.
-    pub(super) fn new(
+    #[must_use]
+    pub fn new(
         inner: I,
         first_bytes_timeout: Duration,
         write_stall_timeout: Duration,

@@ -7,6 +7,7 @@ use s3s::S3Result;
 
 use super::read::failed;
 use crate::backend::{BodyError, ByteStream, Fetched};
+use crate::body::budget::hold_until_end;
 use crate::seal::Span;
 
 /// What an answer brought.
@@ -124,6 +125,7 @@ pub(crate) struct Held {
 impl Held {
     /// All bytes of an answer; the caller looks at its length first.
     pub(crate) async fn all(first: u64, bytes: u64, mut stream: ByteStream) -> S3Result<Self> {
+        hold_until_end(bytes)?;
         let mut held = BytesMut::with_capacity(usize::try_from(bytes).unwrap_or(0));
         while let Some(piece) = stream.next().await {
             held.extend_from_slice(&piece.map_err(failed)?);

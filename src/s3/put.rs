@@ -22,6 +22,7 @@ use super::metadata::{self, metadata_of};
 use super::scope::{Name, Scope};
 use super::{errors, etag, versions};
 use crate::backend::{Metadata, PutRequest, SealedBody, Tags, WriteConditions, Written};
+use crate::body::budget::{self, Held, STREAM_BYTES};
 use crate::body::seal::{Inspects, seal};
 use crate::seal::{Envelope, Kind, ObjectSecret, PlainLen, SingleSealer, geometry};
 
@@ -98,6 +99,8 @@ pub(crate) async fn store(scope: &Scope<'_>, upload: Upload, plain: StreamingBlo
     let plain_len = PlainLen::new(upload.plain_bytes);
     let sealed_len = geometry::single_sealed(plain_len).map_err(|_| s3_error!(EntityTooLarge))?;
     let is_late = sealed_len.bytes() <= scope.backend().late_metadata_bytes_max();
+    let mut held = budget::held();
+    let is_late = is_late && is_held(scope, sealed_len.bytes(), &mut held)?;
     if !is_late && upload.verifier.awaits_trailer() {
         return Box::pin(in_parts::store(scope, upload, plain)).await;
     }
@@ -128,6 +131,23 @@ pub(crate) async fn store(scope: &Scope<'_>, upload: Upload, plain: StreamingBlo
     let written = scope.backend().put(request, body).await.map_err(errors::backend)?;
     Ok(Stored { written, key_id: key.key_id().to_string(), kept: kept.get().cloned() })
 }
+
+/// Whether there is room for a body that the store takes behind its metadata, and that is held until these are known. One
+/// that is not short can do without.
+fn is_held(scope: &Scope<'_>, sealed_bytes: u64, held: &mut Held) -> S3Result<bool> {
+    if scope.backend().late_metadata_bytes_max() == u64::MAX {
+        // the store takes them in any order
+        return Ok(true);
+    }
+    let more = sealed_bytes.saturating_sub(STREAM_BYTES / 2);
+    if sealed_bytes <= SHORT_BYTES_MAX {
+        return held.set_or_fail(more).map(|()| true);
+    }
+    Ok(held.set(more).is_ok())
+}
+
+/// A body that stores hold in any case.
+pub(crate) const SHORT_BYTES_MAX: u64 = (1 << 20) + (32 << 10);
 
 /// Settles the checksums once the body has passed, and seals the one to keep into the attributes.
 struct Inspector {

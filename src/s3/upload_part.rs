@@ -14,9 +14,10 @@ use super::errors;
 use super::etag::PartTag;
 use super::gateway::Gateway;
 use super::multipart::{Note, OpenUpload, check_open, part_number};
-use super::put::content_length;
+use super::put::{SHORT_BYTES_MAX, content_length};
 use super::scope::{Name, Scope};
 use crate::backend::{BackendError, PartRef, SealedBody, StoredETag};
+use crate::body::budget::hold_until_end;
 use crate::body::seal::{Inspects, seal};
 use crate::seal::{PartNumber, PartSealer, PlainLen, geometry};
 
@@ -75,6 +76,9 @@ async fn store(
     let joined = upload.joined_secret(name)?;
     let plain_len = PlainLen::new(plain_bytes);
     let sealed_len = geometry::part_sealed(plain_len).map_err(|_| s3_error!(EntityTooLarge))?;
+    if sealed_len.bytes() <= SHORT_BYTES_MAX && scope.backend().late_metadata_bytes_max() < u64::MAX {
+        hold_until_end(sealed_len.bytes())?;
+    }
     let sealer = PartNumber::new(number)
         .and_then(|number| PartSealer::new(joined.as_ref().unwrap_or(&upload.secret), number, plain_len))
         .map_err(|error| errors::seal(&error))?;

@@ -49,6 +49,14 @@ pub struct Metrics {
     pub refused_requests: Counter,
     /// refused: too many bytes
     pub refused_bytes: Counter,
+    /// refused: more requests than one tenant or network may have
+    pub refused_share_of_requests: Counter,
+    /// refused: more bytes than one tenant or network may have
+    pub refused_share_of_bytes: Counter,
+    /// closed: more connections than one network may have
+    pub refused_connections: Counter,
+    /// closed: frames of HTTP/2 without progress
+    pub refused_floods: Counter,
     /// answers that clients did not wait for
     pub cancelled: Counter,
     connections: Family<Labels, Gauge>,
@@ -112,6 +120,10 @@ impl Metrics {
             sent: bytes.get_or_create_owned(&label("direction", "sent")),
             refused_requests: refused.get_or_create_owned(&label("reason", "requests")),
             refused_bytes: refused.get_or_create_owned(&label("reason", "bytes")),
+            refused_share_of_requests: refused.get_or_create_owned(&label("reason", "share_of_requests")),
+            refused_share_of_bytes: refused.get_or_create_owned(&label("reason", "share_of_bytes")),
+            refused_connections: refused.get_or_create_owned(&label("reason", "share_of_connections")),
+            refused_floods: refused.get_or_create_owned(&label("reason", "frames")),
             cancelled: single(&mut registry, &table::HTTP_CANCELLED),
             connections: family(&mut registry, &table::CONNECTIONS),
             handshakes_failed: family(&mut registry, &table::HANDSHAKES_FAILED),

@@ -32,6 +32,7 @@ mod promtool;
 mod proxied;
 mod runbook;
 mod secrets;
+mod strangers;
 mod telemetry;
 #[path = "../helm/tools.rs"]
 mod tools;

@@ -30,6 +30,9 @@ where
 }
 
 async fn echo_id(request: HttpRequest) -> HttpResponse {
+    if let Err(why) = admit(&request) {
+        return error_answer(why.error());
+    }
     HttpResponse::new(Body::from(request.extensions().get::<RequestId>().unwrap().as_str().to_owned()))
 }
 
@@ -41,8 +44,16 @@ fn request(method: Method, uri: &str) -> HttpRequest {
     Request::builder().method(method).uri(uri).body(Body::empty()).unwrap()
 }
 
-fn caller() -> Caller {
-    Caller { address: ([127, 0, 0, 1], 40_000).into(), tls: None }
+/// Without a connection.
+async fn answer<H: S3Handler>(front: &Front<H>, request: HttpRequest) -> Response<AnswerBody> {
+    let caller = Caller { address: ([127, 0, 0, 1], 40_000).into(), tls: None };
+    let arrival = front.arrival(request.headers(), caller, Arc::default(), None);
+    front.answer(request, arrival).await
+}
+
+/// Lets a request in, as authentication does.
+fn admit(request: &HttpRequest) -> Result<(), Failure> {
+    request.extensions().get::<Share>().unwrap().admit("tenant")
 }
 
 async fn text(answer: Response<AnswerBody>) -> String {
@@ -52,19 +63,19 @@ async fn text(answer: Response<AnswerBody>) -> String {
 #[tokio::test]
 async fn every_answer_names_its_request_and_the_handler_knows_the_name() {
     let front = front(echo_id);
-    let answer = front.answer(request(Method::GET, "/bucket/key"), caller(), Arc::default()).await;
-    let id = answer.headers()["x-amz-request-id"].to_str().unwrap().to_owned();
-    assert!(answer.headers().contains_key("x-amz-id-2") && answer.headers()[SERVER] == "sealgate");
-    assert_eq!(text(answer).await, id);
+    let answered = answer(&front, request(Method::GET, "/bucket/key")).await;
+    let id = answered.headers()["x-amz-request-id"].to_str().unwrap().to_owned();
+    assert!(answered.headers().contains_key("x-amz-id-2") && answered.headers()[SERVER] == "sealgate");
+    assert_eq!(text(answered).await, id);
 }
 
 #[tokio::test]
 async fn an_error_body_has_the_id_of_the_header() {
     let front = front(refuse);
-    let answer = front.answer(request(Method::GET, "/bucket/key"), caller(), Arc::default()).await;
-    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
-    let id = answer.headers()["x-amz-request-id"].to_str().unwrap().to_owned();
-    let body = text(answer).await;
+    let answered = answer(&front, request(Method::GET, "/bucket/key")).await;
+    assert_eq!(answered.status(), StatusCode::FORBIDDEN);
+    let id = answered.headers()["x-amz-request-id"].to_str().unwrap().to_owned();
+    let body = text(answered).await;
     assert!(
         body.contains(&format!("<RequestId>{id}</RequestId>")) && body.contains("<Resource>/bucket/key</Resource>")
     );
@@ -73,45 +84,47 @@ async fn an_error_body_has_the_id_of_the_header() {
 #[tokio::test]
 async fn a_health_check_needs_no_permit_and_no_signature() {
     let front = front(refuse);
-    let _only_permit = front.budget.admit(&request(Method::GET, "/")).ok().unwrap();
-    let answer = front.answer(request(Method::GET, "/_/health"), caller(), Arc::default()).await;
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(text(answer).await, "ok");
+    let only = front.budget.share([127, 0, 0, 1].into());
+    only.admit("tenant").unwrap();
+    let answered = answer(&front, request(Method::GET, "/_/health")).await;
+    assert_eq!(answered.status(), StatusCode::OK);
+    assert_eq!(text(answered).await, "ok");
 }
 
 #[tokio::test]
 async fn only_the_plain_health_request_is_one() {
     let front = front(refuse);
     for (method, uri) in [(Method::PUT, "/_/health"), (Method::GET, "/_/health?acl"), (Method::GET, "/_/health/x")] {
-        assert_eq!(front.answer(request(method, uri), caller(), Arc::default()).await.status(), StatusCode::FORBIDDEN);
+        assert_eq!(answer(&front, request(method, uri)).await.status(), StatusCode::FORBIDDEN);
     }
 }
 
 #[tokio::test]
 async fn a_cors_preflight_is_refused_as_by_a_bucket_without_cors() {
     let front = front(echo_id);
-    let answer = front.answer(request(Method::OPTIONS, "/bucket/key"), caller(), Arc::default()).await;
-    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
-    assert!(text(answer).await.contains("<Code>AccessForbidden</Code>"));
+    let answered = answer(&front, request(Method::OPTIONS, "/bucket/key")).await;
+    assert_eq!(answered.status(), StatusCode::FORBIDDEN);
+    assert!(text(answered).await.contains("<Code>AccessForbidden</Code>"));
 }
 
 #[tokio::test]
 async fn a_request_too_many_is_told_to_slow_down_until_an_earlier_answer_has_ended() {
     let front = front(echo_id);
-    let first = front.answer(request(Method::GET, "/bucket"), caller(), Arc::default()).await;
-    let second = front.answer(request(Method::GET, "/bucket"), caller(), Arc::default()).await;
+    let first = answer(&front, request(Method::GET, "/bucket")).await;
+    let second = answer(&front, request(Method::GET, "/bucket")).await;
     assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(text(second).await.contains("<Code>SlowDown</Code>"));
     drop(first);
-    assert_eq!(front.answer(request(Method::GET, "/bucket"), caller(), Arc::default()).await.status(), StatusCode::OK);
+    assert_eq!(answer(&front, request(Method::GET, "/bucket")).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn a_request_whose_client_went_away_gives_its_permit_back() {
     let (entered, at_work) = oneshot::channel::<()>();
     let entered = Arc::new(std::sync::Mutex::new(Some(entered)));
-    let front = front(move |_| {
+    let front = front(move |request| {
         let entered = entered.lock().unwrap().take();
+        admit(&request).unwrap();
         async move {
             if let Some(entered) = entered {
                 entered.send(()).unwrap();
@@ -120,11 +133,11 @@ async fn a_request_whose_client_went_away_gives_its_permit_back() {
             HttpResponse::new(Body::empty())
         }
     });
-    let mut stuck = Box::pin(front.answer(request(Method::GET, "/"), caller(), Arc::default()));
+    let mut stuck = Box::pin(answer(&front, request(Method::GET, "/")));
     tokio::select! { _ = &mut stuck => panic!("it never answers"), entered = at_work => entered.unwrap() }
-    assert!(front.budget.admit(&request(Method::GET, "/")).is_err());
+    assert!(front.budget.share([127, 0, 0, 1].into()).admit("other").is_err());
     drop(stuck);
-    assert_eq!(front.answer(request(Method::GET, "/"), caller(), Arc::default()).await.status(), StatusCode::OK);
+    assert_eq!(answer(&front, request(Method::GET, "/")).await.status(), StatusCode::OK);
 }
 
 #[test]
@@ -150,10 +163,10 @@ async fn what_a_request_came_to_is_counted_once_its_answer_has_ended() {
         HttpResponse::new(Body::from("12345".to_owned()))
     });
     let metrics = Arc::clone(&front.telemetry.metrics);
-    let answer = front.answer(request(Method::GET, "/b/k"), caller(), Arc::default()).await;
+    let answered = answer(&front, request(Method::GET, "/b/k")).await;
     assert_eq!(metrics.in_flight.get(), 1);
-    assert_eq!(text(answer).await, "12345");
-    let left = front.answer(request(Method::GET, "/b/k"), caller(), Arc::default()).await;
+    assert_eq!(text(answered).await, "12345");
+    let left = answer(&front, request(Method::GET, "/b/k")).await;
     drop(left);
     let text = metrics.text(&[]);
     assert!(text.contains("sealgate_http_requests_total{operation=\"GetObject\",code_class=\"2xx\"} 2"), "{text}");
@@ -164,6 +177,6 @@ async fn what_a_request_came_to_is_counted_once_its_answer_has_ended() {
 async fn health_says_no_before_and_after() {
     let front = front(refuse);
     front.readiness.advance(Phase::Draining);
-    let answer = front.answer(request(Method::GET, "/_/health"), caller(), Arc::default()).await;
-    assert_eq!((answer.status(), text(answer).await.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "draining"));
+    let answered = answer(&front, request(Method::GET, "/_/health")).await;
+    assert_eq!((answered.status(), text(answered).await.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "draining"));
 }

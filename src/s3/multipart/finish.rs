@@ -14,10 +14,11 @@ use super::uploads::{OpenUpload, Uploads};
 use crate::backend::{
     Backend, BackendError, CompleteUpload, ObjectRef, PartRef, SealedBody, StoredETag, VersionId, WriteConditions,
 };
+use crate::body::budget::hold_until_end;
 use crate::s3::attributes_record::Attributes;
 use crate::s3::errors;
 use crate::s3::parts::{Completed, PartTables, StoredAs};
-use crate::seal::geometry::PART_NUMBER_MAX;
+use crate::seal::geometry::{PART_NUMBER_MAX, PART_OVERHEAD_BYTES};
 use crate::seal::{
     Completion, CompletionRecord, PartNumber, PartStream, PartStreams, PartTable, RecordVersion, SealError,
     place_record, stream_header_of,
@@ -98,6 +99,7 @@ async fn last_part(
         let number = free.next().unwrap_or(NUMBER_MAX);
         return Ok((number, record.into_part()));
     }
+    hold_until_end(last.plain.bytes() + PART_OVERHEAD_BYTES)?;
     let staged = upload.staging.part(last.number, &last.etag).await;
     if matches!(staged, Err(BackendError::NoSuchKey { .. } | BackendError::PreconditionFailed)) {
         // another Complete, an Abort or a new upload of the part was faster

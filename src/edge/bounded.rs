@@ -1,0 +1,156 @@
+//! A connection that looks at how much comes: a head of HTTP/1.1 that does not end counts as held memory, and HTTP/2
+//! without progress uses up an [`Allowance`].
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connection::{Allowance, Connection};
+use super::timed::PREFACE;
+use crate::body::budget::Held;
+
+/// A transport that ends once too much came on it for nothing.
+pub(super) struct Bounded<T> {
+    inner: T,
+    connection: Arc<Connection>,
+    came: Came,
+}
+
+/// What came without progress.
+enum Came {
+    /// HTTP/1.1, or so far the beginning of HTTP/2: bytes of a head that has not ended, and what is held for them
+    Head { bytes: usize, is_preface: bool, held: Held },
+    /// HTTP/2
+    Frames(Allowance),
+}
+
+impl<T> Bounded<T> {
+    pub(super) fn new(inner: T, connection: Arc<Connection>, held: Held) -> Self {
+        Self { inner, connection, came: Came::Head { bytes: 0, is_preface: true, held } }
+    }
+
+    /// An error once too much came.
+    fn saw(&mut self, came: &[u8]) -> io::Result<()> {
+        match &mut self.came {
+            Came::Frames(allowance) => {
+                if !allowance.spend(came.len(), &self.connection) {
+                    self.connection.was_flooded();
+                    return Err(refused("frames without progress"));
+                }
+            }
+            Came::Head { bytes, is_preface, held } => {
+                if *is_preface {
+                    let expected = PREFACE.get(*bytes..).unwrap_or_default();
+                    *is_preface = came.iter().zip(expected).all(|(came, expected)| came == expected);
+                    if *is_preface && *bytes + came.len() >= PREFACE.len() {
+                        self.came = Came::Frames(Allowance::new());
+                        return Ok(());
+                    }
+                }
+                *bytes = if self.connection.is_idle() { *bytes + came.len() } else { 0 };
+                let counted = if *bytes > SHORT_HEAD_BYTES { *bytes } else { 0 };
+                held.set(counted as u64).map_err(|_| refused("long heads under way take all memory for them"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Bounded<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        Poll::Ready(self.saw(&buffer.filled()[before..]))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Bounded<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(context, slices)
+    }
+}
+
+fn refused(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::QuotaExceeded, what)
+}
+
+/// A head of common length, which a connection has room for anyway.
+const SHORT_HEAD_BYTES: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::budget::Budget;
+
+    const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn bounded(budget: &Budget) -> Bounded<()> {
+        Bounded::new((), Arc::new(Connection::new()), budget.held_before_requests(HERE))
+    }
+
+    #[test]
+    fn half_heads_hold_no_more_than_forms_may() {
+        let budget = Budget::new(100, 8 << 20);
+        let mut open: Vec<Bounded<()>> = Vec::new();
+        let refused = loop {
+            let mut next = bounded(&budget);
+            let head = next.saw(b"GET / HTTP/1.1\r\nx: ").and_then(|()| next.saw(&[b'x'; 100_000]));
+            match head {
+                Ok(()) => open.push(next),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused.kind(), io::ErrorKind::QuotaExceeded);
+        assert!((1..=10).contains(&open.len()), "{} heads of 100 KB in an eighth of 8 MiB", open.len());
+        open.clear();
+        assert!(bounded(&budget).saw(&[b'x'; 100_000]).is_ok(), "what was held is given back");
+    }
+
+    #[test]
+    fn bodies_of_http_1_are_not_heads() {
+        let budget = Budget::new(100, 1 << 20);
+        let mut body = bounded(&budget);
+        let _request = body.connection.begin();
+        for _ in 0..1_000 {
+            body.saw(&[0; 100_000]).unwrap();
+        }
+    }
+
+    #[test]
+    fn frames_that_ask_for_nothing_are_cut_however_the_preface_came() {
+        for piece in [1, 10, PREFACE.len(), 1_000] {
+            let mut frames = bounded(&Budget::new(100, 8 << 20));
+            let priority = [0, 0, 5, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 16];
+            let flood: Vec<u8> = PREFACE.iter().copied().chain(priority.into_iter().cycle().take(4 << 20)).collect();
+            let cut = flood.chunks(piece).try_for_each(|bytes| frames.saw(bytes));
+            assert!(cut.is_err(), "in pieces of {piece}");
+        }
+    }
+}
