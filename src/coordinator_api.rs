@@ -65,6 +65,8 @@ pub enum TenantStatus {
     Suspended,
     /// it is gone: a tombstone, which holds nothing but id and revision
     Deleted,
+    /// its record is damaged: nothing is known of it but id and revision, and what was known before goes on to hold
+    Damaged,
     /// a word that this version does not know; to be treated as [`TenantStatus::Suspended`]
     #[serde(other)]
     Unknown,
@@ -130,6 +132,12 @@ impl Tenant {
             access_keys: Vec::new(),
             bucket_prefix: None,
         }
+    }
+
+    /// A tenant whose record cannot be trusted.
+    #[must_use]
+    pub fn damaged(id: String, revision: u64) -> Self {
+        Self { status: TenantStatus::Damaged, ..Self::tombstone(id, revision) }
     }
 
     /// Whether the tenant makes sense by itself; gives its id and where its buckets lie. What a seed decodes to is not

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::app::secret_output::close_to_others;
 use crate::coordinator::access::{self, Scope};
 use crate::coordinator::kek::Keks;
+use crate::coordinator::migration::Walked;
 use crate::coordinator::store::TOMBSTONES_MAX;
 use crate::coordinator::tenants::Tenants;
 use crate::coordinator::tls::TlsFiles;
@@ -35,6 +36,9 @@ enum Command {
     /// Seal every secret of the database under the current key-encryption key. The service may be running if the database
     /// is PostgreSQL
     Rewrap(Stored),
+    /// Give every record of a database of version 0.1 its tag, once all coordinators are of this version. What stands there
+    /// is believed, and named. The service may be running if the database is PostgreSQL
+    Migrate(Stored),
     /// Print the OpenAPI document of the API
     Openapi,
 }
@@ -117,6 +121,7 @@ impl Coordinator {
             None => self.serve.run(),
             Some(Command::Token(token)) => token.run(),
             Some(Command::Rewrap(stored)) => rewrap(&stored),
+            Some(Command::Migrate(stored)) => migrate(&stored),
             Some(Command::Openapi) => {
                 let mut out = std::io::stdout().lock();
                 out.write_all(openapi::generated().as_bytes())?;
@@ -181,13 +186,46 @@ impl Token {
 
 fn rewrap(stored: &Stored) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let count = runtime.block_on(async {
+    let walked = runtime.block_on(async {
         let store = stored.database().open(TOMBSTONES_MAX).await?;
         Ok::<_, anyhow::Error>(Tenants::open(store, stored.keks()?).await?.rewrap().await?)
     })?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{count} tenants sealed anew; the old key-encryption keys are no longer needed")?;
-    Ok(out.flush()?)
+    if walked.damaged.is_empty() {
+        writeln!(out, "{} tenants sealed anew; the old key-encryption keys are no longer needed", walked.count)?;
+    } else {
+        writeln!(out, "{} tenants sealed anew", walked.count)?;
+    }
+    out.flush()?;
+    refuse_damaged(&walked)
+}
+
+fn migrate(stored: &Stored) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut out = std::io::stdout().lock();
+    let mut told = Ok(());
+    let walked = runtime.block_on(async {
+        let store = stored.database().open(TOMBSTONES_MAX).await?;
+        let tenants = Tenants::open(store, stored.keks()?).await?;
+        let tell = |tenant: &str| {
+            if told.is_ok() {
+                told = writeln!(out, "{tenant}: tagged as it stands");
+            }
+        };
+        Ok::<_, anyhow::Error>(tenants.migrate(tell).await?)
+    })?;
+    told?;
+    writeln!(out, "{} records tagged. What was changed before is not found out: compare what you doubt", walked.count)?;
+    out.flush()?;
+    refuse_damaged(&walked)
+}
+
+/// Ends with a failure if records are damaged, and names them.
+fn refuse_damaged(walked: &Walked) -> anyhow::Result<()> {
+    if walked.damaged.is_empty() {
+        return Ok(());
+    }
+    bail!("{} records are damaged and were left as they are:\n{}", walked.damaged.len(), walked.damaged.join("\n"))
 }
 
 /// A small file with a secret in it.

@@ -202,6 +202,7 @@ fn line(tenant: &Tenant) -> String {
         TenantStatus::Active => "active",
         TenantStatus::Suspended => "suspended",
         TenantStatus::Deleted => "deleted",
+        TenantStatus::Damaged => "damaged",
         TenantStatus::Unknown => "unknown",
     };
     let prefix = tenant.bucket_prefix.as_deref().unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Key-encryption keys: seeds and secret access keys are AES-256-GCM ciphertext in the database.
 //!
 //! A sealed text is base64 of `key id (8 bytes) || nonce (12, random) || ciphertext || tag (16)`. The associated data
-//! binds it to its place (tenant, kind, version or access key id), so that one cannot be moved to another. The key id is
+//! binds it to its place (tenant, kind, version or access key id), so that one cannot be moved to another. Whole rows are
+//! tagged likewise: what is sealed is a digest of every column, bound to tenant and revision. The key id is
 //! `SHA-256("sealgate/1 coordinator kek id" || key)[0..8]`. To rotate, make a new key current and keep the old one readable
 //! until `sealgate coordinator rewrap` has sealed everything anew. Random nonces allow for 2^32 secrets under one key.
 
@@ -29,8 +30,12 @@ pub(super) enum Place<'a> {
     Seed(&'a TenantId, u32),
     /// the secret of a tenant's access key of this id
     AccessKey(&'a TenantId, &'a str),
+    /// all of a tenant's row at this revision
+    Row(&'a str, u64),
     /// the text by which a database knows its keys
     Check,
+    /// the same in a database all of whose rows are tagged
+    TaggedCheck,
 }
 
 impl Keks {
@@ -62,6 +67,18 @@ impl Keks {
         kek.cipher.decrypt(&Nonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| KekError::Damaged)
     }
 
+    /// The tag of a row: whoever changes one of its columns, or moves it to another tenant or revision, cannot make it.
+    /// A row and its tag of an earlier revision together are not told from the row of that revision.
+    pub(super) fn tag(&self, row: &Tagged<'_>) -> Result<String, KekError> {
+        self.seal(Place::Row(row.id, row.revision), &row.digest())
+    }
+
+    /// Whether a row is as it was tagged.
+    pub(super) fn check_tag(&self, row: &Tagged<'_>, tag: &str) -> Result<(), KekError> {
+        let digest = self.open(Place::Row(row.id, row.revision), tag)?;
+        if *digest == row.digest() { Ok(()) } else { Err(KekError::Damaged) }
+    }
+
     /// Whether a text is sealed under the current key.
     pub(super) fn is_current(&self, sealed: &str) -> bool {
         STANDARD.decode(sealed).is_ok_and(|bytes| bytes.starts_with(&self.current.id))
@@ -79,13 +96,39 @@ impl fmt::Debug for Keks {
     }
 }
 
+/// What the tag of a row covers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tagged<'a> {
+    pub(super) id: &'a str,
+    pub(super) revision: u64,
+    /// none for a tombstone
+    pub(super) document: Option<&'a str>,
+    pub(super) bucket_prefix: Option<&'a str>,
+}
+
+impl Tagged<'_> {
+    /// Unambiguous: each column is preceded by whether it is there and by its length.
+    fn digest(&self) -> Vec<u8> {
+        let mut digest = Sha256::new().chain_update(b"sealgate/1 coordinator row");
+        for column in [self.document, self.bucket_prefix] {
+            let bytes = column.unwrap_or_default().as_bytes();
+            digest.update([u8::from(column.is_some())]);
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(bytes);
+        }
+        digest.finalize().to_vec()
+    }
+}
+
 impl Place<'_> {
     /// Unambiguous: neither ids nor numbers contain the byte between them.
     fn associated_data(self) -> Vec<u8> {
         let place = match self {
             Self::Seed(tenant, version) => format!("seed\0{tenant}\0{version}"),
             Self::AccessKey(tenant, id) => format!("access key\0{tenant}\0{id}"),
+            Self::Row(id, revision) => format!("row\0{id}\0{revision}"),
             Self::Check => "check".to_owned(),
+            Self::TaggedCheck => "check of tagged rows".to_owned(),
         };
         format!("sealgate/1 coordinator\0{place}").into_bytes()
     }

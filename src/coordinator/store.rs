@@ -3,11 +3,15 @@
 //! Every change gets the next revision of the database, in the order in which changes become visible. A deleted tenant
 //! leaves a tombstone; when there are too many, the oldest go, and the *floor* tells up to which revision: who is below
 //! it must list again. The epoch is made with the database; revisions of another one mean nothing here.
+//!
+//! Each write brings a tag over the whole row ([`Write::tag`]). A database of the first schema has rows without one, or with
+//! one that an older coordinator left: there [`State::is_tagged`] is false until `sealgate coordinator migrate` ran.
 
 mod postgres;
 mod schema;
 mod sqlite;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
@@ -15,6 +19,7 @@ use tokio::sync::watch;
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
+use super::kek::{KekError, Keks, Tagged};
 use crate::tenant::{BucketPrefix, TenantId};
 
 /// A database of tenants.
@@ -45,8 +50,18 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::AccessKeyTaken`] if it stands in another one's way.
     async fn write(&self, write: Write) -> Result<u64, StoreError>;
 
-    /// Puts another text of the same document in place, without a new revision; false if it was changed meanwhile.
-    async fn reseal(&self, id: &TenantId, revision: u64, document: &str) -> Result<bool, StoreError>;
+    /// Puts another text of the same document in place, and its tag, without a new revision; false if it was changed
+    /// meanwhile.
+    async fn reseal(&self, id: &TenantId, revision: u64, document: &str, tag: &str) -> Result<bool, StoreError>;
+
+    /// At most `limit` rows in order of id, tombstones too, from the first one after `after`.
+    async fn all(&self, after: Option<&str>, limit: u32) -> Result<Vec<Row>, StoreError>;
+
+    /// Puts another tag of the same row in place; false if the row was changed meanwhile.
+    async fn retag(&self, id: &str, revision: u64, tag: &str) -> Result<bool, StoreError>;
+
+    /// All rows have their tags from now on: older coordinators refuse the database.
+    async fn finish_migration(&self) -> Result<(), StoreError>;
 
     /// The text by which the database knows its key-encryption keys: `fresh` if there was none.
     async fn kek_check(&self, fresh: &str) -> Result<String, StoreError>;
@@ -79,6 +94,8 @@ pub struct State {
     pub revision: u64,
     /// changes up to here can no longer be told one by one
     pub floor: u64,
+    /// whether every row has its tag
+    pub is_tagged: bool,
 }
 
 /// A tenant, or what is left of it.
@@ -90,6 +107,17 @@ pub struct Row {
     pub revision: u64,
     /// JSON; none: it was deleted
     pub document: Option<String>,
+    /// what the document says too, as the store looks for it
+    pub bucket_prefix: Option<String>,
+    /// of the whole row
+    pub tag: Option<String>,
+}
+
+impl Row {
+    pub(super) fn tagged(&self) -> Tagged<'_> {
+        let (document, bucket_prefix) = (self.document.as_deref(), self.bucket_prefix.as_deref());
+        Tagged { id: &self.id, revision: self.revision, document, bucket_prefix }
+    }
 }
 
 /// A change of a tenant.
@@ -105,6 +133,21 @@ pub struct Write {
     pub bucket_prefix: BucketPrefix,
     /// unique among all tenants
     pub access_key_ids: Vec<String>,
+    /// what the row is tagged with
+    pub keks: Arc<Keks>,
+}
+
+impl Write {
+    /// The bucket prefix as the row has it: none in a tombstone.
+    fn prefix(&self) -> Option<&str> {
+        self.document.is_some().then_some(self.bucket_prefix.as_str())
+    }
+
+    /// The tag of the row at the revision that the change gets.
+    fn tag(&self, revision: u64) -> Result<String, StoreError> {
+        let (document, bucket_prefix) = (self.document.as_deref(), self.prefix());
+        Ok(self.keks.tag(&Tagged { id: self.id.as_str(), revision, document, bucket_prefix })?)
+    }
 }
 
 /// How a tenant must be for a change to happen.
@@ -176,8 +219,11 @@ pub enum StoreError {
     /// the database holds what no version of this program writes
     #[error("the database is damaged: {0}")]
     Damaged(&'static str),
+    /// a tag cannot be made
+    #[error(transparent)]
+    Tag(#[from] KekError),
     /// the database is of a newer version of this program
-    #[error("the database has schema version {found}, this program knows {known}")]
+    #[error("the database has schema version {found}, this program knows up to {known}")]
     Schema {
         /// of the database
         found: i64,
@@ -198,12 +244,29 @@ impl StoreError {
 /// Moves the known state forward; an answer that was overtaken changes nothing.
 fn advance(known: &watch::Sender<State>, state: &State) {
     known.send_if_modified(|known| {
-        let is_newer = known.epoch != state.epoch || state.revision > known.revision || state.floor > known.floor;
+        let is_newer = known.epoch != state.epoch
+            || state.revision > known.revision
+            || state.floor > known.floor
+            || state.is_tagged != known.is_tagged;
         if is_newer {
             known.clone_from(state);
         }
         is_newer
     });
+}
+
+/// Whether the rows of a database of this schema have tags.
+fn is_tagged(schema: i64) -> Result<bool, StoreError> {
+    match schema {
+        schema::UNTAGGED => Ok(false),
+        schema::SCHEMA_VERSION => Ok(true),
+        found => Err(StoreError::Schema { found, known: schema::SCHEMA_VERSION }),
+    }
+}
+
+/// A column's revision as far as it is one. What is none is 0, which no row has: its tag tells.
+fn row_revision(column: i64) -> u64 {
+    u64::try_from(column).unwrap_or(0)
 }
 
 /// All texts that begin `prefix`, but itself: whoever has one of them as prefix overlaps.

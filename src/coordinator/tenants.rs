@@ -4,9 +4,11 @@
 //! work unawares. What a change generates (a seed, a secret access key) is in its answer, that once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::check;
 use super::kek::{KekError, Keks, Place};
+use super::reading::{Reader, to_json};
 use super::record::{Record, SealedKey};
 use super::store::{Expected, Row, Store, StoreError, Write};
 use crate::coordinator_api::{
@@ -18,6 +20,8 @@ use crate::tenant::{BucketPrefix, TenantId};
 pub struct Tenants {
     store: Arc<dyn Store>,
     keks: Arc<Keks>,
+    /// whether every row has its tag; once that was so, it stays so
+    is_tagged: AtomicBool,
 }
 
 /// What a change expects to find.
@@ -39,10 +43,24 @@ impl Tenants {
     /// # Errors
     /// [`TenantsError`] if the database cannot be asked or knows other keys.
     pub async fn open(store: Arc<dyn Store>, keks: Keks) -> Result<Self, TenantsError> {
-        let fresh = keks.seal(Place::Check, b"sealgate coordinator")?;
-        let check = store.kek_check(&fresh).await?;
-        keks.open(Place::Check, &check)?;
-        Ok(Self { store, keks: Arc::new(keks) })
+        let state = store.refresh().await?;
+        let place = if state.is_tagged { Place::TaggedCheck } else { Place::Check };
+        let check = store.kek_check(&keks.seal(place, CHECK_TEXT)?).await?;
+        // the text says it too, so that nobody can take the tags out of force by a number in the database
+        let is_tagged = keks.open(Place::TaggedCheck, &check).is_ok();
+        if !is_tagged {
+            keks.open(Place::Check, &check)?;
+            if state.is_tagged {
+                return Err(TenantsError::Untagged);
+            }
+        }
+        if !state.is_tagged {
+            tracing::warn!(
+                "the records of the database are not tagged yet: run `sealgate coordinator migrate` once all coordinators \
+                 are of this version"
+            );
+        }
+        Ok(Self { store, keks: Arc::new(keks), is_tagged: AtomicBool::new(is_tagged) })
     }
 
     /// Where they lie.
@@ -50,14 +68,12 @@ impl Tenants {
         &self.store
     }
 
-    /// As clients see them; secrets are there if `with_secrets`. Blocks for a time that grows with their number.
-    pub(super) fn read(keks: &Keks, rows: &[Row], with_secrets: bool) -> Result<Vec<Tenant>, TenantsError> {
-        let opens = with_secrets.then_some(keks);
-        let read = |row: &Row| match parsed(row)? {
-            (_, None) => Ok(Tenant::tombstone(row.id.clone(), row.revision)),
-            (id, Some(record)) => Ok(record.to_wire(&id, row.revision, opens)?),
-        };
-        rows.iter().map(read).collect()
+    /// What reads their rows.
+    pub(super) fn reader(&self) -> Reader {
+        if self.store.watch().borrow().is_tagged {
+            self.is_tagged.store(true, Ordering::Relaxed);
+        }
+        Reader { keks: Arc::clone(&self.keks), is_tagged: self.is_tagged.load(Ordering::Relaxed) }
     }
 
     pub(super) fn keks(&self) -> &Arc<Keks> {
@@ -189,53 +205,19 @@ impl Tenants {
     /// Leaves a tombstone: the tenant's seeds are gone, and with them all that only they open. Gives its revision.
     pub(super) async fn delete(&self, id: &TenantId, condition: Precondition) -> Result<u64, TenantsError> {
         for _ in 0..ATTEMPTS_MAX {
-            let (_, revision) = self.find(id, condition).await?;
+            // also one that is damaged: to make it anew is what can be done about it
+            let row = self.row(id, condition).await?;
             let write = Write {
                 id: id.clone(),
-                expected: Expected::Revision(revision),
+                expected: Expected::Revision(row.revision),
                 document: None,
                 bucket_prefix: BucketPrefix::empty(),
                 access_key_ids: Vec::new(),
+                keks: Arc::clone(&self.keks),
             };
             match self.store.write(write).await {
                 Err(StoreError::Conflict { .. }) if condition == Precondition::Present => {}
                 outcome => return Ok(outcome?),
-            }
-        }
-        Err(TenantsError::Store(StoreError::Conflict { current: None }))
-    }
-
-    /// Seals everything under the current key; gives how many tenants it was. Ends when all are done.
-    ///
-    /// # Errors
-    /// [`TenantsError`]; what was done until then stays done.
-    pub async fn rewrap(&self) -> Result<u64, TenantsError> {
-        let (mut after, mut count) = (None::<String>, 0);
-        loop {
-            let rows = self.store.list(after.as_deref(), REWRAP_ROWS).await?;
-            let Some(last) = rows.last() else { break };
-            after = Some(last.id.clone());
-            for row in &rows {
-                let (id, Some(record)) = parsed(row)? else { continue };
-                let Some(resealed) = record.resealed(&id, &self.keks)? else { continue };
-                // one that was changed meanwhile was sealed under the current key by that change in part only
-                if !self.store.reseal(&id, row.revision, &to_json(&resealed)?).await? {
-                    self.rewrap_one(&id).await?;
-                }
-                count += 1;
-            }
-        }
-        self.store.renew_kek_check(&self.keks.seal(Place::Check, b"sealgate coordinator")?).await?;
-        Ok(count)
-    }
-
-    async fn rewrap_one(&self, id: &TenantId) -> Result<(), TenantsError> {
-        for _ in 0..ATTEMPTS_MAX {
-            let Some(row) = self.store.tenant(id).await? else { return Ok(()) };
-            let (_, Some(record)) = parsed(&row)? else { return Ok(()) };
-            let Some(resealed) = record.resealed(id, &self.keks)? else { return Ok(()) };
-            if self.store.reseal(id, row.revision, &to_json(&resealed)?).await? {
-                return Ok(());
             }
         }
         Err(TenantsError::Store(StoreError::Conflict { current: None }))
@@ -274,7 +256,7 @@ impl Tenants {
         let prefix = check::bucket_prefix(bucket_prefix.as_deref())?;
         let bucket_prefix = prefix.to_string();
         let record = Record { status, zero_knowledge, fragment_id, bucket_prefix, keys, access_keys };
-        let revision = self.store.write(write(id, Expected::Absent, &record)?).await?;
+        let revision = self.store.write(self.write(id, Expected::Absent, &record)?).await?;
         let mut tenant = record.to_wire(id, revision, None)?;
         if let (Some(seed), Some(key)) = (generated, tenant.keys.first_mut()) {
             key.seed = Some(seed);
@@ -293,7 +275,7 @@ impl Tenants {
         for _ in 0..ATTEMPTS_MAX {
             let (mut record, revision) = self.find(id, condition).await?;
             let done = edit(&mut record)?;
-            match self.store.write(write(id, Expected::Revision(revision), &record)?).await {
+            match self.store.write(self.write(id, Expected::Revision(revision), &record)?).await {
                 Ok(revision) => return Ok((record.to_wire(id, revision, None)?, done)),
                 Err(StoreError::Conflict { .. }) if condition == Precondition::Present => {}
                 Err(error) => return Err(error.into()),
@@ -302,7 +284,32 @@ impl Tenants {
         Err(TenantsError::Store(StoreError::Conflict { current: None }))
     }
 
+    fn write(&self, id: &TenantId, expected: Expected, record: &Record) -> Result<Write, TenantsError> {
+        let has_states = record.keys.iter().any(|key| !key.state.is_active());
+        if has_states && !self.reader().is_tagged {
+            return Err(check::wrong(
+                "keys.state",
+                "needs `sealgate coordinator migrate`: older coordinators know none",
+            ));
+        }
+        let bucket_prefix = BucketPrefix::new(&record.bucket_prefix);
+        Ok(Write {
+            id: id.clone(),
+            expected,
+            document: Some(to_json(record)?),
+            bucket_prefix: bucket_prefix.map_err(|_| StoreError::Damaged("a tenant's bucket prefix is none"))?,
+            access_key_ids: record.access_keys.iter().map(|key| key.id.clone()).collect(),
+            keks: Arc::clone(&self.keks),
+        })
+    }
+
     async fn find(&self, id: &TenantId, condition: Precondition) -> Result<(Record, u64), TenantsError> {
+        let row = self.row(id, condition).await?;
+        let (_, record) = self.reader().record(&row)?;
+        Ok((record.ok_or(TenantsError::NoTenant)?, row.revision))
+    }
+
+    async fn row(&self, id: &TenantId, condition: Precondition) -> Result<Row, TenantsError> {
         let row = self.store.tenant(id).await?;
         let current = row.as_ref().map(|row| row.revision);
         let conflict = || TenantsError::Store(StoreError::Conflict { current });
@@ -312,38 +319,14 @@ impl Tenants {
             (Precondition::Present, Some(_)) => {}
             _ => return Err(conflict()),
         }
-        let row = row.ok_or_else(conflict)?;
-        let (_, record) = parsed(&row)?;
-        Ok((record.ok_or(TenantsError::NoTenant)?, row.revision))
+        row.ok_or_else(conflict)
     }
-}
-
-/// A row's id and record; none for a tombstone.
-fn parsed(row: &Row) -> Result<(TenantId, Option<Record>), TenantsError> {
-    let id = TenantId::new(&row.id).map_err(|_| StoreError::Damaged("a tenant's id is none"))?;
-    let record = row.document.as_deref().map(serde_json::from_str).transpose();
-    Ok((id, record.map_err(|_| StoreError::Damaged("a tenant's document cannot be read"))?))
-}
-
-fn to_json(record: &Record) -> Result<String, TenantsError> {
-    serde_json::to_string(record).map_err(|_| StoreError::Damaged("a tenant cannot be written as JSON").into())
-}
-
-fn write(id: &TenantId, expected: Expected, record: &Record) -> Result<Write, TenantsError> {
-    let bucket_prefix = BucketPrefix::new(&record.bucket_prefix);
-    Ok(Write {
-        id: id.clone(),
-        expected,
-        document: Some(to_json(record)?),
-        bucket_prefix: bucket_prefix.map_err(|_| StoreError::Damaged("a tenant's bucket prefix is none"))?,
-        access_key_ids: record.access_keys.iter().map(|key| key.id.clone()).collect(),
-    })
 }
 
 fn servable(status: TenantStatus) -> Result<TenantStatus, TenantsError> {
     match status {
         TenantStatus::Active | TenantStatus::Suspended => Ok(status),
-        TenantStatus::Deleted | TenantStatus::Unknown => {
+        TenantStatus::Deleted | TenantStatus::Damaged | TenantStatus::Unknown => {
             Err(check::wrong("status", "active or suspended; DELETE deletes a tenant"))
         }
     }
@@ -375,6 +358,17 @@ pub enum TenantsError {
     /// what sealed objects depend on
     #[error("zero_knowledge, fragment_id and bucket_prefix of an existing tenant cannot be changed")]
     Unchangeable,
+    /// the tag, the document or a secret of the tenant's row
+    #[error("the record of tenant {tenant} is damaged: {reason}")]
+    DamagedRecord {
+        /// the tenant
+        tenant: String,
+        /// what is wrong; nothing secret
+        reason: String,
+    },
+    /// the schema says what the text by which the database knows its keys does not
+    #[error("the schema of the database says that its records are tagged, and its check of keys that they are not")]
+    Untagged,
     /// the secrets of the database
     #[error(transparent)]
     Kek(#[from] KekError),
@@ -388,4 +382,5 @@ pub enum TenantsError {
 
 /// How often a change that expects nothing is tried, should others be quicker each time.
 const ATTEMPTS_MAX: usize = 10;
-const REWRAP_ROWS: u32 = 500;
+/// What is sealed for a database to know its keys by.
+pub(super) const CHECK_TEXT: &[u8] = b"sealgate coordinator";

@@ -150,6 +150,12 @@ impl RemoteKeys {
         self.known().position.clone()
     }
 
+    /// How many tenants have a damaged record, by the Coordinator's word.
+    #[must_use]
+    pub fn damaged(&self) -> usize {
+        self.known().noted.damaged.len()
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -195,6 +201,9 @@ impl RemoteKeys {
         told.check().map_err(|error| failed(error.into()))?;
         if told.status == TenantStatus::Deleted {
             return Err(not_found());
+        }
+        if told.status == TenantStatus::Damaged {
+            return Err(failed("the tenant's record is damaged in the coordinator's database".into()));
         }
         if told.zero_knowledge {
             let private = PrivateTenant { id: tenant.clone(), fragment_id: told.fragment_id };

@@ -99,6 +99,7 @@ table! {
     COORDINATOR_REQUESTS = counter("coordinator_requests", "", "Requests to the Coordinator by result");
     COORDINATOR_DURATION = histogram("coordinator_request_duration", "seconds", "From a request to the Coordinator to the end of its answer, by operation; one for changes waits for them");
     COORDINATOR_REVISION = gauge("coordinator_revision", "", "How far the Coordinator's changes were followed");
+    COORDINATOR_DAMAGED = gauge("coordinator_tenants_damaged", "", "Tenants whose record is damaged in the Coordinator's database: they go on as they were");
     KMS_REQUESTS = counter("kms_requests", "", "Look-ups of tenants' keys in the KMS by result");
     KMS_DURATION = histogram("kms_request_duration", "seconds", "From the first message of a look-up in the KMS to its end, by operation");
     KMS_LAST_DURATION = gauge("kms_last_request_duration", "seconds", "How long the last look-up in the KMS took");

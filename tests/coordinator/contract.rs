@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use sealgate::coordinator::kek::Keks;
 use sealgate::coordinator::store::{Expected, Heartbeat, PostgresStore, Row, SqliteStore, Store, StoreError, Write};
 use sealgate::tenant::{BucketPrefix, TenantId};
 
@@ -47,6 +48,7 @@ promises! {
     who_watches_is_told_of_every_change
     changes_made_at_once_are_all_seen_in_order
     resealing_is_no_change
+    every_row_has_a_tag_and_retagging_is_no_change
     the_check_of_keys_is_kept
     a_new_epoch_is_another_one
     heartbeats_are_kept_one_for_each_gateway
@@ -240,11 +242,31 @@ async fn changes_made_at_once_are_all_seen_in_order(open: impl AsyncFn() -> Arc<
 async fn resealing_is_no_change(open: impl AsyncFn() -> Arc<dyn Store>) {
     let store = open().await;
     store.write(new("t1")).await.unwrap();
-    assert!(store.reseal(&id("t1"), 1, r#"{"again":1}"#).await.unwrap());
-    assert!(!store.reseal(&id("t1"), 2, "{}").await.unwrap());
+    assert!(store.reseal(&id("t1"), 1, r#"{"again":1}"#, "a tag").await.unwrap());
+    assert!(!store.reseal(&id("t1"), 2, "{}", "a tag").await.unwrap());
     let row = store.tenant(&id("t1")).await.unwrap().unwrap();
     assert_eq!((row.revision, row.document.as_deref()), (1, Some(r#"{"again":1}"#)));
     assert_eq!(store.refresh().await.unwrap().revision, 1);
+}
+
+async fn every_row_has_a_tag_and_retagging_is_no_change(open: impl AsyncFn() -> Arc<dyn Store>) {
+    let store = open().await;
+    assert!(store.refresh().await.unwrap().is_tagged);
+    for name in ["t1", "t2"] {
+        store.write(new(name)).await.unwrap();
+    }
+    store.write(gone("t2", 2)).await.unwrap();
+    let rows = store.all(None, 9).await.unwrap();
+    assert_eq!(
+        rows.iter().map(|row| (row.id.as_str(), row.document.is_some())).collect::<Vec<_>>(),
+        [("t1", true), ("t2", false)]
+    );
+    assert!(rows.iter().all(|row| row.tag.is_some()) && rows[0].tag != rows[1].tag);
+    assert_eq!(store.all(Some("t1"), 9).await.unwrap(), rows[1..]);
+    assert!(store.retag("t2", 3, "another").await.unwrap());
+    assert!(!store.retag("t2", 2, "another").await.unwrap());
+    assert_eq!(store.all(Some("t1"), 9).await.unwrap()[0].tag.as_deref(), Some("another"));
+    assert_eq!(store.refresh().await.unwrap().revision, 3);
 }
 
 async fn the_check_of_keys_is_kept(open: impl AsyncFn() -> Arc<dyn Store>) {
@@ -323,6 +345,7 @@ fn new(name: &str) -> Write {
         document: Some("{}".into()),
         bucket_prefix: prefix(&format!("{own}-")),
         access_key_ids: Vec::new(),
+        keks: Arc::new(Keks::from_base64(&service::kek(7), []).unwrap()),
     }
 }
 

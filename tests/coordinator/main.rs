@@ -2,6 +2,7 @@
 //!
 //! - [`postgres`]: a PostgreSQL server of the tests' own; [`service`]: the running program
 //! - [`contract`]: what both databases must do alike
+//! - [`damage`]: records that were changed in the database, and databases of the first version
 //! - [`commands`], [`crashes`], [`polls`], [`secrets`], [`tls`]: promises of the service
 //!
 //! PostgreSQL comes from the system (`apt-get install postgresql`); without it these tests fail and say so.
@@ -11,6 +12,7 @@
 mod commands;
 mod contract;
 mod crashes;
+mod damage;
 #[path = "../support/http.rs"]
 #[allow(dead_code, reason = "other tests use other parts of it")]
 mod http;

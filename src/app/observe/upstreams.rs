@@ -75,6 +75,7 @@ pub(super) fn tell(metrics: &Metrics, remote: &RemoteKeys) {
     if let Some(position) = remote.position() {
         metrics.tell(&table::COORDINATOR_REVISION, [(Labels::new(), float(position.revision))]);
     }
+    metrics.tell(&table::COORDINATOR_DAMAGED, [(Labels::new(), float(remote.damaged() as u64))]);
     if KMS.is_reached().is_some() {
         metrics.tell(&table::KMS_LAST_DURATION, [(Labels::new(), KMS.last().as_secs_f64())]);
     }

@@ -60,7 +60,10 @@ impl ApiError {
                 TenantsError::Private => (StatusCode::CONFLICT, "private_tenant"),
                 TenantsError::KeysStay => (StatusCode::CONFLICT, "keys_stay"),
                 TenantsError::Unchangeable => (StatusCode::CONFLICT, "unchangeable"),
-                TenantsError::Kek(_) | TenantsError::Randomness => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+                TenantsError::DamagedRecord { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "tenant_damaged"),
+                TenantsError::Untagged | TenantsError::Kek(_) | TenantsError::Randomness => {
+                    (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+                }
                 TenantsError::Store(error) => of_store(error),
             },
         }
@@ -75,7 +78,7 @@ fn of_store(error: &StoreError) -> (StatusCode, &'static str) {
         StoreError::AccessKeyTaken { .. } => (StatusCode::CONFLICT, "access_key_taken"),
         StoreError::TooManyGateways => (StatusCode::TOO_MANY_REQUESTS, "too_many_gateways"),
         StoreError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
-        StoreError::InUse { .. } | StoreError::Damaged(_) | StoreError::Schema { .. } => {
+        StoreError::InUse { .. } | StoreError::Damaged(_) | StoreError::Tag(_) | StoreError::Schema { .. } => {
             (StatusCode::INTERNAL_SERVER_ERROR, "internal")
         }
     }

@@ -49,20 +49,23 @@ pub(super) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> R
     let store = app.tenants.store();
     let heartbeats = store.gateways(since).await?;
     let known = store.refresh().await?;
-    let items = heartbeats.into_iter().map(|heartbeat| view(heartbeat, &known)).collect::<Result<Vec<_>, _>>()?;
+    let items = heartbeats.into_iter().filter_map(|heartbeat| view(heartbeat, &known)).collect::<Vec<_>>();
     let drifting_clusters = drifting(&items);
     let list = GatewayList { epoch: known.epoch, revision: known.revision, drifting_clusters, items };
     Ok(json(StatusCode::OK, &list))
 }
 
-fn view(heartbeat: Heartbeat, known: &Known) -> Result<GatewayView, StoreError> {
+/// None for one that cannot be read: the others are told all the same.
+fn view(heartbeat: Heartbeat, known: &Known) -> Option<GatewayView> {
     let Heartbeat { cluster, pod, seen_at, status } = heartbeat;
-    let status: GatewayStatus =
-        serde_json::from_str(&status).map_err(|_| StoreError::Damaged("a gateway's status cannot be read"))?;
+    let Ok(status) = serde_json::from_str::<GatewayStatus>(&status) else {
+        tracing::error!(cluster, pod, "the status of a gateway cannot be read and is left out");
+        return None;
+    };
     let is_same_epoch = status.epoch.as_ref() == Some(&known.epoch);
     let behind = is_same_epoch.then(|| known.revision.saturating_sub(status.revision));
     let seen_at = OffsetDateTime::from(seen_at).format(&Rfc3339).unwrap_or_default();
-    Ok(GatewayView { cluster, pod, seen_at, behind, status })
+    Some(GatewayView { cluster, pod, seen_at, behind, status })
 }
 
 /// The clusters that show more than one digest of their configuration, or of their keys.

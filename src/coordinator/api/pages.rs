@@ -3,7 +3,6 @@
 //! Who is up to date costs nothing: the newest revision is known without asking the database, however many tenants it
 //! has. A waiting poll is woken by the change, by its time, or by the end of the program.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -20,7 +19,6 @@ use super::{App, Who};
 use crate::config::GoDuration;
 use crate::coordinator::access::{Caller, Scope};
 use crate::coordinator::store::{Row, StoreError};
-use crate::coordinator::tenants::{Tenants, TenantsError};
 use crate::coordinator_api::{NDJSON, PAGE_ITEMS_MAX, TenantPage, WAIT_SECONDS_MAX};
 
 pub(super) async fn read(
@@ -117,7 +115,8 @@ async fn changes(
             let mut rows = store.changes(since, limit.saturating_add(1)).await?;
             let more = cut(&mut rows, limit);
             if let Some(last) = rows.last() {
-                let revision = last.revision;
+                // a revision that a row got from elsewhere must not lead past changes that are still to come
+                let revision = last.revision.min(state.revision);
                 let head = TenantPage { epoch: state.epoch, revision, items: Vec::new(), next_cursor: None, more };
                 return Ok(Some(Outline { head, rows }));
             }
@@ -153,14 +152,13 @@ fn read_cursor(cursor: &str) -> Result<(String, u64, String), ApiError> {
 /// Opening and writing thousands of tenants takes its time: not on the threads that answer.
 async fn render(app: &App, caller: &Caller, outline: Outline, is_lines: bool) -> Result<Response, ApiError> {
     let with_secrets = caller.may(Scope::TenantsKeys);
-    let keks = Arc::clone(app.tenants.keks());
+    let reader = app.tenants.reader();
     let rendering = tokio::task::spawn_blocking(move || {
         let Outline { head, rows } = outline;
-        let items = Tenants::read(&keks, &rows, with_secrets)?;
-        let page = TenantPage { items, ..head };
-        Ok::<_, TenantsError>(if is_lines { lines(&page) } else { json(StatusCode::OK, &page) })
+        let page = TenantPage { items: reader.all(&rows, with_secrets), ..head };
+        if is_lines { lines(&page) } else { json(StatusCode::OK, &page) }
     });
-    let mut answer = rendering.await.map_err(|error| StoreError::Unavailable(error.into()))??;
+    let mut answer = rendering.await.map_err(|error| StoreError::Unavailable(error.into()))?;
     answer.headers_mut().insert(VARY, http::HeaderValue::from_static("Accept, Authorization"));
     Ok(answer)
 }

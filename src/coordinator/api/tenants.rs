@@ -10,7 +10,7 @@ use super::answer::{ApiError, entity_tag, json, tagged, with_revision};
 use super::request::{Body, Condition, tenant_id};
 use super::{App, Who};
 use crate::coordinator::access::Scope;
-use crate::coordinator::tenants::{Precondition, Tenants, TenantsError};
+use crate::coordinator::tenants::{Precondition, TenantsError};
 use crate::coordinator_api::{Rotation, TenantPatch, TenantSpec};
 
 pub(super) async fn read(
@@ -30,8 +30,8 @@ pub(super) async fn read(
     if known.flat_map(|text| text.split(',')).any(|known| known.trim() == tag) {
         return Ok(tagged(StatusCode::NOT_MODIFIED.into_response(), &app, revision));
     }
-    let tenants = Tenants::read(app.tenants.keks(), &[row], caller.may(Scope::TenantsKeys))?;
-    Ok(tagged(json(StatusCode::OK, &tenants.first()), &app, revision))
+    let tenant = app.tenants.reader().one(&row, caller.may(Scope::TenantsKeys))?;
+    Ok(tagged(json(StatusCode::OK, &tenant), &app, revision))
 }
 
 pub(super) async fn put(

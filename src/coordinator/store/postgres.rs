@@ -18,7 +18,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::session::{Session, Transaction};
-use super::schema::{POSTGRES, SCHEMA_VERSION, sql};
+use super::schema::{ADD_TAG, POSTGRES, SCHEMA_VERSION, sql};
 use super::{
     Expected, GATEWAYS_MAX, Heartbeat, Row, SILENT_SECONDS_MAX, State, Store, StoreError, Write, advance, after_all,
     from_unix_seconds, new_epoch, proper_beginnings, to_column, to_revision, unix_seconds,
@@ -171,10 +171,28 @@ impl Store for PostgresStore {
         self.change(async |transaction| put(transaction, &write, tombstones_max).await).await
     }
 
-    async fn reseal(&self, id: &TenantId, revision: u64, document: &str) -> Result<bool, StoreError> {
+    async fn reseal(&self, id: &TenantId, revision: u64, document: &str, tag: &str) -> Result<bool, StoreError> {
         let revision = to_column(revision)?;
         self.change(async |transaction| {
-            Ok(transaction.execute(sql::RESEAL, &[&document, &id.as_str(), &revision]).await? == 1)
+            Ok(transaction.execute(sql::RESEAL, &[&document, &tag, &id.as_str(), &revision]).await? == 1)
+        })
+        .await
+    }
+
+    async fn all(&self, after: Option<&str>, limit: u32) -> Result<Vec<Row>, StoreError> {
+        let after = after.unwrap_or_default();
+        session::rows(&self.inner.read(sql::ALL, &[&after, &i64::from(limit)]).await?)
+    }
+
+    async fn retag(&self, id: &str, revision: u64, tag: &str) -> Result<bool, StoreError> {
+        let revision = to_column(revision)?;
+        self.change(async |transaction| Ok(transaction.execute(sql::RETAG, &[&tag, &id, &revision]).await? == 1)).await
+    }
+
+    async fn finish_migration(&self) -> Result<(), StoreError> {
+        self.change(async |transaction| {
+            transaction.execute(sql::SET_SCHEMA, &[&SCHEMA_VERSION]).await?;
+            transaction.notify("migrated").await
         })
         .await
     }
@@ -244,6 +262,10 @@ async fn found(transaction: Transaction<'_>) -> Result<State, StoreError> {
         transaction.execute(sql::FOUND, &[&SCHEMA_VERSION, &new_epoch()?]).await?;
     }
     let state = transaction.state().await?;
+    let has_tag: Option<i64> = transaction.first(HAS_TAG, &[]).await?;
+    if has_tag == Some(0) {
+        transaction.batch(ADD_TAG).await?;
+    }
     transaction.commit().await?;
     Ok(state)
 }
@@ -262,8 +284,8 @@ async fn put(transaction: &Transaction<'_>, write: &Write, tombstones_max: u32) 
     if write.expected == Expected::Absent {
         check_prefix(transaction, prefix).await?;
     }
-    let prefix = write.document.is_some().then_some(prefix);
-    transaction.execute(sql::PUT, &[&id, &revision, &write.document, &prefix]).await?;
+    let tag = write.tag(to_revision(revision)?)?;
+    transaction.execute(sql::PUT, &[&id, &revision, &write.document, &write.prefix(), &tag]).await?;
     transaction.execute(sql::FORGET_KEYS, &[&id]).await?;
     for key in &write.access_key_ids {
         if transaction.execute(sql::ADD_KEY, &[key, &id]).await? == 0 {
@@ -320,6 +342,8 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
+const HAS_TAG: &str = "SELECT count(*) FROM pg_attribute \
+     WHERE attrelid = to_regclass('tenants') AND attname = 'tag' AND NOT attisdropped";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// any number that is the same in every coordinator

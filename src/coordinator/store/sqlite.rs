@@ -13,10 +13,10 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, TransactionBehavior, params};
 use tokio::sync::watch;
 
-use super::schema::{SCHEMA_VERSION, SQLITE, sql};
+use super::schema::{ADD_TAG, SCHEMA_VERSION, SQLITE, sql};
 use super::{
     Expected, GATEWAYS_MAX, Heartbeat, Row, SILENT_SECONDS_MAX, State, Store, StoreError, Write, advance, after_all,
-    from_unix_seconds, new_epoch, proper_beginnings, to_column, to_revision, unix_seconds,
+    from_unix_seconds, is_tagged, new_epoch, proper_beginnings, row_revision, to_column, to_revision, unix_seconds,
 };
 use crate::tenant::TenantId;
 
@@ -129,13 +129,28 @@ impl Store for SqliteStore {
         self.change(move |session, inner| session.write(&write, inner.tombstones_max)).await
     }
 
-    async fn reseal(&self, id: &TenantId, revision: u64, document: &str) -> Result<bool, StoreError> {
-        let (id, document) = (id.clone(), document.to_owned());
+    async fn reseal(&self, id: &TenantId, revision: u64, document: &str, tag: &str) -> Result<bool, StoreError> {
+        let (id, document, tag) = (id.clone(), document.to_owned(), tag.to_owned());
         self.change(move |session, _| {
-            let changed = session.execute(sql::RESEAL, params![document, id.as_str(), to_column(revision)?])?;
+            let changed = session.execute(sql::RESEAL, params![document, tag, id.as_str(), to_column(revision)?])?;
             Ok(changed == 1)
         })
         .await
+    }
+
+    async fn all(&self, after: Option<&str>, limit: u32) -> Result<Vec<Row>, StoreError> {
+        let after = after.unwrap_or_default().to_owned();
+        self.read(move |session| session.rows(sql::ALL, params![after, limit])).await
+    }
+
+    async fn retag(&self, id: &str, revision: u64, tag: &str) -> Result<bool, StoreError> {
+        let (id, tag) = (id.to_owned(), tag.to_owned());
+        self.change(move |session, _| Ok(session.execute(sql::RETAG, params![tag, id, to_column(revision)?])? == 1))
+            .await
+    }
+
+    async fn finish_migration(&self) -> Result<(), StoreError> {
+        self.change(|session, _| session.execute(sql::SET_SCHEMA, [SCHEMA_VERSION]).map(drop)).await
     }
 
     async fn kek_check(&self, fresh: &str) -> Result<String, StoreError> {
@@ -217,7 +232,18 @@ impl Session<'_> {
         let mut rows = statement.query(params)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(Row { id: row.get(0)?, revision: to_revision(row.get(1)?)?, document: row.get(2)? });
+            let text = |column| -> Result<Option<String>, StoreError> {
+                // what is no text fails alone, by its tag, and not the rows beside it
+                let bytes = row.get_ref(column)?.as_bytes_or_null().map_err(StoreError::unavailable)?;
+                Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+            };
+            found.push(Row {
+                id: text(0)?.unwrap_or_default(),
+                revision: row_revision(row.get(1)?),
+                document: text(2)?,
+                bucket_prefix: text(3)?,
+                tag: text(4)?,
+            });
         }
         Ok(found)
     }
@@ -226,10 +252,8 @@ impl Session<'_> {
         let mut statement = self.prepare(sql::STATE)?;
         let (epoch, revision, floor, version): (String, i64, i64, i64) =
             statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-        if version != SCHEMA_VERSION {
-            return Err(StoreError::Schema { found: version, known: SCHEMA_VERSION });
-        }
-        Ok(State { epoch, revision: to_revision(revision)?, floor: to_revision(floor)? })
+        let (revision, floor) = (to_revision(revision)?, to_revision(floor)?);
+        Ok(State { epoch, revision, floor, is_tagged: is_tagged(version)? })
     }
 
     fn write(&self, write: &Write, tombstones_max: u32) -> Result<u64, StoreError> {
@@ -244,8 +268,8 @@ impl Session<'_> {
             self.check_prefix(write.bucket_prefix.as_str())?;
         }
         let revision: i64 = self.one(sql::NEXT_REVISION, [])?;
-        let prefix = write.document.is_some().then(|| write.bucket_prefix.as_str());
-        self.execute(sql::PUT, params![id, revision, write.document, prefix])?;
+        let tag = write.tag(to_revision(revision)?)?;
+        self.execute(sql::PUT, params![id, revision, write.document, write.prefix(), tag])?;
         self.execute(sql::FORGET_KEYS, [id])?;
         for key in &write.access_key_ids {
             if self.execute(sql::ADD_KEY, [key, id])? == 0 {
@@ -316,6 +340,10 @@ fn found(connection: &mut Connection) -> Result<State, StoreError> {
         transaction.execute(sql::FOUND, params![SCHEMA_VERSION, new_epoch()?])?;
     }
     let state = Session { connection: &transaction, statements: &AtomicU64::new(0) }.state()?;
+    let has_tag = "SELECT count(*) FROM pragma_table_info('tenants') WHERE name = 'tag'";
+    if transaction.query_row(has_tag, [], |row| row.get::<_, i64>(0))? == 0 {
+        transaction.execute_batch(ADD_TAG)?;
+    }
     transaction.commit()?;
     Ok(state)
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn state(epoch: &str, revision: u64, floor: u64) -> State {
-    State { epoch: epoch.into(), revision, floor }
+    State { epoch: epoch.into(), revision, floor, is_tagged: true }
 }
 
 #[test]

@@ -68,7 +68,8 @@ impl RemoteKeys {
                 return Err(CoordinatorError::Moved);
             }
         }
-        let (told, access_keys, noted) = telling.finish_list();
+        let noted_before = self.known().noted.clone();
+        let (told, access_keys, noted) = telling.finish_list(&self.access_keys.told(), &noted_before);
         self.access_keys.tell(access_keys);
         tracing::info!(epoch = position.epoch, revision = position.revision, "read the coordinator's list");
         // the list told all anew, those with other fragments among them

@@ -3,7 +3,7 @@
 //! A tenant that makes no sense is named, with the reason, and keeps what it had; it never falls back to the default
 //! key, and a private one with an inline seed is refused.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -29,6 +29,8 @@ pub(super) struct Telling<'a> {
     access_keys: ToldList,
     noted: Noted,
     told: Vec<PrivateTenant>,
+    /// tenants of which nothing could be made: they go on as they were
+    kept: HashSet<TenantId>,
 }
 
 /// What is remembered of tenants whose keys the Coordinator's word alone does not make.
@@ -38,6 +40,8 @@ pub(in crate::keys) struct Noted {
     pub(in crate::keys) private: HashMap<TenantId, Option<String>>,
     /// public tenants with a customer fragment
     pub(in crate::keys) fragmented: HashMap<TenantId, String>,
+    /// tenants whose record is damaged, by the Coordinator's word
+    pub(in crate::keys) damaged: HashSet<TenantId>,
 }
 
 /// Changes, of which the last one of a tenant counts.
@@ -48,13 +52,23 @@ pub(super) struct Changes {
 
 impl<'a> Telling<'a> {
     pub(super) fn of_list(cycle: &'a mut Cycle, settings: &'a RemoteSettings) -> Self {
-        Self { cycle, settings, access_keys: ToldList::default(), noted: Noted::default(), told: Vec::new() }
+        let (access_keys, noted, told, kept) = (ToldList::default(), Noted::default(), Vec::new(), HashSet::new());
+        Self { cycle, settings, access_keys, noted, told, kept }
     }
 
     pub(super) fn page(&mut self, page: Page) {
         warn_of(self.cycle, &page.unread);
+        let unread = page.unread.iter().filter_map(|unread| TenantId::new(unread.tenant.as_deref()?).ok());
+        self.kept.extend(unread);
         for tenant in page.items {
-            let Some(read) = read(self.cycle, self.settings, tenant) else { continue };
+            let (id, is_damaged) = (TenantId::new(&tenant.id), tenant.status == TenantStatus::Damaged);
+            let Some(read) = read(self.cycle, self.settings, tenant) else {
+                if let Ok(id) = id {
+                    self.noted.damaged.extend(is_damaged.then(|| id.clone()));
+                    self.kept.insert(id);
+                }
+                continue;
+            };
             self.noted.take(&read);
             self.told.extend(read.private);
             if !read.is_deleted {
@@ -63,8 +77,21 @@ impl<'a> Telling<'a> {
         }
     }
 
-    pub(super) fn finish_list(self) -> (Vec<PrivateTenant>, ToldAccessKeys, Noted) {
+    /// `access_keys` and `noted` are what was told before.
+    pub(super) fn finish_list(
+        mut self,
+        access_keys: &ToldAccessKeys,
+        noted: &Noted,
+    ) -> (Vec<PrivateTenant>, ToldAccessKeys, Noted) {
         self.cycle.whole();
+        if !self.kept.is_empty() {
+            for (tenant, prefix, keys) in access_keys.iter().filter(|(tenant, ..)| self.kept.contains(tenant)) {
+                self.access_keys.tenant(&tenant, &prefix, &keys);
+            }
+            for tenant in &self.kept {
+                self.told.extend(self.noted.keep(tenant, noted));
+            }
+        }
         (self.told, self.access_keys.finish(), self.noted)
     }
 
@@ -76,6 +103,7 @@ impl<'a> Telling<'a> {
 impl Noted {
     /// In place of what was noted of the tenant before.
     fn take(&mut self, read: &Read) {
+        self.damaged.remove(&read.id);
         self.private.remove(&read.id);
         self.fragmented.remove(&read.id);
         if let Some(private) = &read.private {
@@ -83,6 +111,18 @@ impl Noted {
         } else if let Some(fragment) = &read.fragment {
             self.fragmented.insert(read.id.clone(), fragment.clone());
         }
+    }
+}
+
+impl Noted {
+    /// Takes over what was noted of a tenant before; gives it if it is a private one.
+    fn keep(&mut self, tenant: &TenantId, before: &Self) -> Option<PrivateTenant> {
+        if let Some(fragment) = before.fragmented.get(tenant) {
+            self.fragmented.insert(tenant.clone(), fragment.clone());
+        }
+        let fragment_id = before.private.get(tenant)?.clone();
+        self.private.insert(tenant.clone(), fragment_id.clone());
+        Some(PrivateTenant { id: tenant.clone(), fragment_id })
     }
 }
 
@@ -105,6 +145,8 @@ impl Changes {
     ) -> (Vec<PrivateTenant>, ToldAccessKeys) {
         let mut told = Vec::new();
         for tenant in self.tenants.into_values() {
+            let damaged = (tenant.status == TenantStatus::Damaged).then(|| TenantId::new(&tenant.id).ok()).flatten();
+            noted.damaged.extend(damaged);
             let Some(read) = read(cycle, settings, tenant) else { continue };
             noted.take(&read);
             told.extend(read.private);
@@ -138,6 +180,10 @@ pub(super) fn read(cycle: &mut Cycle, settings: &RemoteSettings, mut tenant: Ten
             return None;
         }
     };
+    if tenant.status == TenantStatus::Damaged {
+        refuse(cycle, id.as_str(), "its record is damaged in the coordinator's database".into());
+        return None;
+    }
     if tenant.status == TenantStatus::Deleted {
         cycle.gone(&id);
         return Some(Read { id, prefix, is_deleted: true, private: None, fragment: None, access_keys: Vec::new() });

@@ -19,6 +19,7 @@ use crate::kmip::{Found, KmsError, Lifecycle, LookupError, NoSuchKey, Operation,
 use crate::seal::{KeyId, TenantKey};
 
 mod beating;
+mod damaged;
 mod fragments;
 mod restarts;
 mod states;

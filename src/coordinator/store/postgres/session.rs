@@ -7,8 +7,8 @@ use tokio::sync::Mutex;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 use tokio_postgres::{Client, Statement};
 
-use super::super::schema::{SCHEMA_VERSION, sql};
-use super::super::{Row, State, StoreError, to_revision};
+use super::super::schema::sql;
+use super::super::{Row, State, StoreError, is_tagged, row_revision, to_revision};
 use super::Server;
 
 /// A connection.
@@ -134,17 +134,16 @@ impl Transaction<'_> {
 /// Reads the row of [`sql::STATE`].
 pub(super) fn state(rows: &[tokio_postgres::Row]) -> Result<State, StoreError> {
     let row = rows.first().ok_or(StoreError::Damaged("the row of its state is missing"))?;
-    let version: i64 = row.try_get(3)?;
-    if version != SCHEMA_VERSION {
-        return Err(StoreError::Schema { found: version, known: SCHEMA_VERSION });
-    }
-    Ok(State { epoch: row.try_get(0)?, revision: to_revision(row.try_get(1)?)?, floor: to_revision(row.try_get(2)?)? })
+    let (revision, floor) = (to_revision(row.try_get(1)?)?, to_revision(row.try_get(2)?)?);
+    Ok(State { epoch: row.try_get(0)?, revision, floor, is_tagged: is_tagged(row.try_get(3)?)? })
 }
 
-/// Reads rows of id, revision and document.
+/// Reads rows of id, revision, document, bucket prefix and tag.
 pub(super) fn rows(rows: &[tokio_postgres::Row]) -> Result<Vec<Row>, StoreError> {
     let read = |row: &tokio_postgres::Row| {
-        Ok(Row { id: row.try_get(0)?, revision: to_revision(row.try_get(1)?)?, document: row.try_get(2)? })
+        let revision = row_revision(row.try_get(1)?);
+        let (document, bucket_prefix, tag) = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
+        Ok(Row { id: row.try_get(0)?, revision, document, bucket_prefix, tag })
     };
     rows.iter().map(read).collect()
 }
