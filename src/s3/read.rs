@@ -226,6 +226,11 @@ async fn settle_whole<O: Opens>(
 
 /// A stored body that ended in an error.
 pub(crate) fn failed(error: BodyError) -> S3Error {
+    let error = match error.downcast::<S3Error>() {
+        // there was no room to hold it
+        Ok(refusal) => return *refusal,
+        Err(error) => error,
+    };
     match error.downcast::<BackendError>() {
         Ok(error) => errors::backend(*error),
         Err(error) => errors::backend(BackendError::Unavailable(error)),

@@ -53,10 +53,10 @@ async fn before_its_first_list_a_gateway_tells_of_no_epoch_and_a_refusal_is_warn
     let log = Log::capture();
     setup.coordinator.script().is_down = true;
     let source = Arc::clone(&setup.source);
-    let (teller, keys) = (teller(), Arc::clone(&setup.keys));
+    let (teller, keys) = (Teller { cluster_keys: None, ..teller() }, Arc::clone(&setup.keys));
     let telling = async {
         tokio::select! {
-            () = source.tell_of(&Teller { cluster_keys: None, ..teller }, &keys) => {}
+            () = source.tell_of(&teller, &keys) => {}
             () = async {
                 while setup.coordinator.script().asked.len() < 2 {
                     source.changed_status.notify_one();
