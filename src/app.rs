@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http::HeaderValue;
-use s3s::{HttpError, HttpRequest, HttpResponse};
+use s3s::{HttpError, HttpRequest, HttpResponse, S3Error};
 use tokio::task::JoinSet;
 
 use crate::auth::{self, Guarded, guard};
@@ -128,9 +128,16 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
 impl S3Handler for Guarded {
     async fn handle(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let id = request.extensions().get::<RequestId>().map(|id| id.as_str().into());
-        match s3::prepared(request) {
-            Ok(request) => continued(id, self.call(request)).await,
-            Err(refused) => refused.to_http_response().map_err(|error| HttpError::from_std_error(Box::new(error))),
+        let refused = |error: S3Error| error.to_http_response().map_err(|e| HttpError::from_std_error(Box::new(e)));
+        let request = match s3::prepared(request) {
+            Ok(request) => request,
+            Err(error) => return refused(error),
+        };
+        let end = s3::BodyEnd::of(&request);
+        let answer = continued(id, self.call(request)).await?;
+        match end.verdict(answer.status()) {
+            Some(error) => refused(error),
+            None => Ok(answer),
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! [`guard`] is the only way to a service, and takes the access keys by value: a gateway without authentication cannot
 //! be built. The framework verifies `SigV4` in headers, presigned URLs, aws-chunked bodies and forms, refuses unsigned
-//! `x-amz-*` headers, and bounds clock skew (15 minutes) and presigned lifetimes (7 days). Ours are: one signature that covers
-//! the host (`sigv4`), `SigV2` (`sigv2`), public buckets (`public`), session tokens refused, conditions of access keys, forms that do not say how long they
-//! are.
+//! `x-amz-*` headers, and bounds clock skew (15 minutes) and presigned lifetimes (7 days). Ours are: one signature that
+//! covers the host (`sigv4`), `SigV2` (`sigv2`), public buckets (`public`), session tokens refused, conditions of access
+//! keys, forms that do not say how long they are.
 
 mod public;
 mod sigv2;

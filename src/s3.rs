@@ -41,5 +41,6 @@ mod versions;
 
 pub use entrance::prepared;
 pub use forward::Forward;
+pub use framing::BodyEnd;
 pub use gateway::Gateway;
 pub use multipart::{Sweeper, sweep_hourly};

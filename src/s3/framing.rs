@@ -5,11 +5,14 @@
 //! looks on as it reads, and ends such a body in an error. Bytes of chunks are passed over, not looked at.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
-use s3s::{HttpRequest, StdError, s3_error};
+use s3s::{HttpRequest, S3Error, StdError, s3_error};
 
 /// Looks on where a body is framed so.
 pub(super) fn watched(request: HttpRequest) -> HttpRequest {
@@ -17,13 +20,46 @@ pub(super) fn watched(request: HttpRequest) -> HttpRequest {
     if !request.headers().get("x-amz-content-sha256").is_some_and(is_framed) {
         return request;
     }
-    request.map(|inner| s3s::Body::http_body(Watched { inner, framing: Framing::default(), is_over: false }))
+    let end = BodyEnd(Some(Arc::default()));
+    let mut request = request.map(|inner| {
+        let (framing, end) = (Framing::default(), end.clone());
+        s3s::Body::http_body(Watched { inner, framing, is_over: false, end })
+    });
+    request.extensions_mut().insert(end);
+    request
+}
+
+/// How the body of a request ended.
+#[derive(Clone, Debug, Default)]
+pub struct BodyEnd(Option<Arc<AtomicBool>>);
+
+impl BodyEnd {
+    /// That of this request, to be asked once it is answered.
+    #[must_use]
+    pub fn of(request: &HttpRequest) -> Self {
+        request.extensions().get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// What the answer is to be, if it is a failure because the body was cut: where the framework reads a body itself, it
+    /// takes that for a fault of ours.
+    #[must_use]
+    pub fn verdict(&self, answered: StatusCode) -> Option<S3Error> {
+        let is_cut = self.0.as_ref().is_some_and(|is_cut| is_cut.load(Ordering::Relaxed));
+        (is_cut && answered == StatusCode::INTERNAL_SERVER_ERROR).then(|| s3_error!(IncompleteBody))
+    }
+
+    fn cut(&self) {
+        if let Some(is_cut) = &self.0 {
+            is_cut.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 struct Watched<B> {
     inner: B,
     framing: Framing,
     is_over: bool,
+    end: BodyEnd,
 }
 
 impl<B> Body for Watched<B>
@@ -49,6 +85,7 @@ where
             None => {
                 this.is_over = true;
                 if !this.framing.is_whole() {
+                    this.end.cut();
                     return Poll::Ready(Some(Err(s3_error!(IncompleteBody).into())));
                 }
             }
@@ -180,7 +217,12 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_is_cut_ends_in_an_error_and_then_no_more() {
         let cut = stream::iter([Ok::<_, StdError>(Frame::data(Bytes::from_static(b"5\r\nhello\r\n")))]);
-        let mut body = Watched { inner: StreamBody::new(cut), framing: Framing::default(), is_over: false };
+        let mut body = Watched {
+            inner: StreamBody::new(cut),
+            framing: Framing::default(),
+            is_over: false,
+            end: BodyEnd::default(),
+        };
         assert!(body.frame().await.unwrap().is_ok() && !body.is_end_stream());
         let error = body.frame().await.unwrap().unwrap_err();
         assert_eq!(error.downcast::<S3Error>().unwrap().code().as_str(), "IncompleteBody");

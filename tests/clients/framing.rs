@@ -70,6 +70,22 @@ fn a_part_without_its_last_chunk_is_not_kept() {
 }
 
 #[test]
+fn a_document_without_its_last_chunk_does_nothing() {
+    let gateway = Gateway::with_bucket();
+    gateway.put("/bucket/key", b"plain");
+    let document = "<Delete><Object><Key>key</Key></Object></Delete>";
+    let post = Request::new("POST", "/bucket?delete")
+        .header("content-encoding", "aws-chunked")
+        .header("x-amz-decoded-content-length", document.len().to_string())
+        .header("x-amz-trailer", "x-amz-checksum-sha256");
+    let word = Payload::Word("STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    let (post, _) = gateway.signer().sign_as(post, gateway.address(), word);
+    let chunk = format!("{:x}\r\n{document}\r\n", document.len());
+    post.body(chunk).send(gateway.address()).is_error(400, "IncompleteBody");
+    assert_eq!(gateway.get("/bucket/key").succeeds(), b"plain");
+}
+
+#[test]
 fn data_that_looks_like_a_last_chunk_does_not_end_a_body() {
     let gateway = Gateway::with_bucket();
     let body = b"data\r\n0\r\n\r\n";

@@ -54,5 +54,32 @@ def many_streams_share_a_connection():
     asyncio.run(read_all())
 
 
+def a_framed_body_without_its_last_chunk_is_incomplete():
+    """On HTTP/2 a stream ends where the client says, whatever the framing inside says."""
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    import botocore.session
+    s3 = with_bucket(signature_version="s3v4")
+    credentials = botocore.session.get_session().get_credentials()
+    def put(body):
+        request = AWSRequest("PUT", s3.meta.endpoint_url + "/bucket/key", headers={
+            "content-encoding": "aws-chunked", "x-amz-decoded-content-length": "5",
+            "x-amz-trailer": "x-amz-checksum-crc32"})
+        request.context["checksum"] = {"request_algorithm": {"in": "trailer"}}
+        request.context["payload_signing_enabled"] = False
+        S3SigV4Auth(credentials, "s3", "us-east-1").add_auth(request)
+        with _http() as http:
+            # without a length: the end of the stream is all there is
+            return http.put(request.url, headers=dict(request.headers), content=iter([body]))
+    whole = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"
+    for end in [0, 8, 10, 13, 20, len(whole) - 2]:
+        answer = put(whole[:end])
+        equal((answer.http_version, answer.status_code), ("HTTP/2", 400))
+        assert "<Code>IncompleteBody</Code>" in answer.text, answer.text
+        equal(s3.list_objects_v2(Bucket="bucket")["KeyCount"], 0)
+    equal(put(whole).status_code, 200)
+    equal(s3.get_object(Bucket="bucket", Key="key")["Body"].read(), b"hello")
+
+
 if __name__ == "__main__":
     run(globals())
