@@ -107,7 +107,9 @@ impl PartStreams {
         for known in &self.listed {
             digest.update(known.hash().map_or([0; StreamHash::BYTES], |hash| *hash.as_bytes()));
         }
-        rest.iter().for_each(|hash| digest.update(hash.as_bytes()));
+        for hash in rest {
+            digest.update(hash.as_bytes());
+        }
         digest.finalize().into()
     }
 

@@ -56,6 +56,18 @@ async fn an_earlier_attempt_is_refused_whole_and_by_range() {
 }
 
 #[tokio::test]
+async fn a_record_of_version_1_knows_what_its_writer_sealed_itself() {
+    let harness = Harness::new().await;
+    let mut upload = Uploading::begin(&harness.gateway).await;
+    let exchange = attempted_twice(&harness, &mut upload, 1, 5 * MIB).await;
+    upload.complete().await.unwrap();
+    exchange();
+    let reader = harness.replica();
+    assert!(get(&reader, BUCKET, KEY, None).await.is_err(), "F-29");
+    assert_eq!(code(get(&reader, BUCKET, KEY, Some("bytes=3000000-3000009")).await), "InternalError");
+}
+
+#[tokio::test]
 async fn a_record_of_version_1_does_not_know_what_its_writer_does_not() {
     let harness = Harness::new().await;
     let replica = harness.replica();
