@@ -55,7 +55,7 @@ impl S3Route for Forward {
         let setting = operation.setting;
         let of = self.target(&request, setting)?;
         let declared = (&request.headers, request.trailing_headers);
-        let change = change(operation, declared, held(request.input).await?)?;
+        let change = change(operation, declared, &held(request.input).await?)?;
         let bypass = text(&request.headers, BYPASS).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let governance = lock::governance(Some(bypass && setting == Setting::Retention));
         tracing::debug!(?setting, "a setting of the store");
@@ -117,12 +117,12 @@ fn shown(setting: Setting, outcome: Result<Bytes, BackendError>) -> S3Result<S3R
 type Declared<'a> = (&'a HeaderMap, Option<TrailingHeaders>);
 
 /// What is to be done, once the body is the one that the headers speak of.
-fn change(operation: &Operation, declared: Declared<'_>, sent: Bytes) -> S3Result<SettingChange> {
-    verify(declared, &sent)?;
+fn change(operation: &Operation, declared: Declared<'_>, sent: &[u8]) -> S3Result<SettingChange> {
+    verify(declared, sent)?;
     match operation.method {
         Method::GET => Ok(SettingChange::Read),
         Method::DELETE => Ok(SettingChange::Remove),
-        _ => document::from_client(operation.setting, &sent).map(SettingChange::Write),
+        _ => document::from_client(operation.setting, sent).map(SettingChange::Write),
     }
 }
 

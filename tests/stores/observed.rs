@@ -14,7 +14,7 @@ fn a_request_to_the_store_carries_the_id_of_the_clients_and_is_counted() {
         ("PUT", "/bucket/key", "PutObject", 200),
         ("GET", "/bucket/key", "GetObject", 200),
         ("HEAD", "/bucket/none", "HeadObject", 404),
-        ("GET", "/bucket/key?retention", "Other", 404),
+        ("GET", "/bucket/key?retention", "Other", 400),
     ] {
         if operation == "Other" && (lacks(&gateway, "settings") || lacks(&gateway, "object lock")) {
             continue;

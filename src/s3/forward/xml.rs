@@ -58,10 +58,9 @@ pub(super) fn plain(document: &[u8]) -> Result<Plain<'_>, XmlError> {
                     None => made.append(resolve_predefined_entity(reference.as_ref()).ok_or(XmlError::Form)?)?,
                 }
             }
-            Event::CData(_) | Event::GeneralRef(_) => return Err(XmlError::Form),
             Event::Comment(_) => {}
             Event::Decl(declared) if made.is_before_all() => is_utf8(&declared)?,
-            Event::Decl(_) => return Err(XmlError::Form),
+            Event::CData(_) | Event::GeneralRef(_) | Event::Decl(_) => return Err(XmlError::Form),
             Event::PI(_) | Event::DocType(_) => return Err(XmlError::Instruction),
             Event::Eof => return made.whole(),
         }
