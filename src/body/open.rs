@@ -56,6 +56,8 @@ impl Opens for MultipartOpener {
 /// # Errors
 /// What the stored body or the opener ended in, before any plaintext.
 pub(crate) async fn open(sealed: ByteStream, opener: impl Opens, plain_bytes: u64) -> Result<StreamingBlob, NotOpened> {
+    // after a failure the rest is asked for, also where there is none
+    let sealed: ByteStream = Box::pin(sealed.fuse());
     let mut opening = Opening {
         sealed: SyncWrapper::new(sealed),
         opener: Some(opener),
