@@ -16,7 +16,8 @@ use anyhow::Context as _;
 pub fn close_to_others() -> anyhow::Result<()> {
     let context =
         "others may read the file that standard output is, and its mode cannot be changed: make it with mode 600 first";
-    if close(io::stdout().as_fd().try_clone_to_owned().map(File::from).context("standard output")?).context(context)? {
+    let out = io::stdout().as_fd().try_clone_to_owned().map(File::from).context("standard output")?;
+    if close(&out).context(context)? {
         let mut err = io::stderr().lock();
         writeln!(err, "Standard output is a file that others could read: it is its owner's alone now (mode 600).")?;
     }
@@ -24,7 +25,7 @@ pub fn close_to_others() -> anyhow::Result<()> {
 }
 
 /// Whether the file had to be closed.
-fn close(file: File) -> io::Result<bool> {
+fn close(file: &File) -> io::Result<bool> {
     let metadata = file.metadata()?;
     let mode = metadata.permissions().mode() & 0o777;
     let is_open = metadata.is_file() && mode & 0o077 != 0;

@@ -27,7 +27,9 @@ pub(super) fn keys(keks: &Keks, id: &TenantId, versions: Vec<KeyVersion>) -> Res
             primary: key.primary || is_single,
             state: match key.state {
                 KeyState::Unknown => return Err(wrong("keys.state", &UnknownKeyState.to_string())),
-                known => known,
+                known @ (KeyState::Active | KeyState::PreActive | KeyState::Deactivated | KeyState::Compromised) => {
+                    known
+                }
             },
             created_at: match key.created_at {
                 Some(text) => time("keys.created_at", &text)?,

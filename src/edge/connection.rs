@@ -1,6 +1,6 @@
 //! What a connection is doing, as far as limits go: whether it is idle, and how much came on it without any progress.
 //!
-//! Frames of HTTP/2 that ask for nothing (PRIORITY, PING, SETTINGS, WINDOW_UPDATE, empty DATA, streams that are reset at
+//! Frames of HTTP/2 that ask for nothing (PRIORITY, PING, SETTINGS, `WINDOW_UPDATE`, empty DATA, streams that are reset at
 //! once) cost their sender little; the HTTP library bounds some kinds of them. So every byte that comes uses up an
 //! allowance, and progress earns it back: a byte of a body that was taken or sent, an answer, and time.
 

@@ -27,7 +27,7 @@ fn add(file: &Path, names: &mut Names) {
         // `..data` of a mounted folder is a link too
         names.extend(target.components().filter_map(|part| match part {
             Component::Normal(name) => Some(name.to_owned()),
-            _ => None,
+            Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => None,
         }));
         file = folder.join(target);
     }
@@ -37,9 +37,13 @@ fn add(file: &Path, names: &mut Names) {
 pub(super) fn is_hint(event: &notify::Result<notify::Event>, names: &Names) -> bool {
     let Ok(event) = event else { return true };
     match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
-        EventKind::Access(_) => return false,
-        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => {}
+        EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write) => return false,
+        EventKind::Access(_)
+        | EventKind::Any
+        | EventKind::Create(_)
+        | EventKind::Modify(_)
+        | EventKind::Remove(_)
+        | EventKind::Other => {}
     }
     let is_ours = |path: &PathBuf| path.file_name().is_none_or(|name| names.contains(name));
     event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(is_ours)
