@@ -207,7 +207,8 @@ impl ClusterKeys {
             digest.update(&seconds(timed.seals_from).to_be_bytes());
             digest.update(&seconds(timed.opens_until).to_be_bytes());
         }
-        digest.finalize().into_bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let digest = digest.finalize().into_bytes();
+        digest.first_chunk().map(|first| format!("{:016x}", u64::from_be_bytes(*first))).unwrap_or_default()
     }
 }
 

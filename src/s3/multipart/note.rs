@@ -101,8 +101,8 @@ pub(super) fn checksum_of(
     stream: Option<StreamHash>,
 ) -> Option<Kept> {
     let is_other = |note: &&Note| {
-        let noted = note.stream_header.map(|header| header.hash());
-        stream.is_some() && noted.is_some() && stream != noted
+        let known = note.stream_header.map(|header| header.hash());
+        stream.is_some() && known.is_some() && stream != known
     };
     let note = notes_of(notes, number, etag).find(|note| !is_other(note))?;
     Some(Kept { algorithm: note.algorithm, value: note.value.clone(), composite: false })
