@@ -208,7 +208,7 @@ impl ClusterKeys {
             digest.update(&seconds(timed.opens_until).to_be_bytes());
         }
         let digest = digest.finalize().into_bytes();
-        digest.first_chunk().map_or_else(String::new, |first| format!("{:016x}", u64::from_be_bytes(*first)))
+        digest.first_chunk().map(|first| format!("{:016x}", u64::from_be_bytes(*first))).unwrap_or_default()
     }
 }
 

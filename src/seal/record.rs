@@ -67,8 +67,8 @@ impl RecordName {
     /// `6:bucket,3:key,`, so that no two lists of words make one name.
     #[must_use]
     pub fn new(kind: RecordKind, tenant: &str, words: &[&str]) -> Self {
-        let name = words.iter().fold(String::new(), |name, word| name + &format!("{}:{word},", word.len()));
-        Self { kind, tenant: tenant.to_owned(), name }
+        let words: Vec<String> = words.iter().map(|word| format!("{}:{word},", word.len())).collect();
+        Self { kind, tenant: tenant.to_owned(), name: words.concat() }
     }
 }
 
