@@ -104,12 +104,11 @@ pub(crate) fn body(error: BodyError) -> S3Error {
 /// A stored object that does not authenticate, or is not sealed: the client learns that, the log which check failed, the
 /// counter what kind of check, unless it proves nothing ([`Verdict`]).
 pub(crate) fn unsealable(bucket: &str, key: &str, why: &impl Verdict) -> S3Error {
-    match why.failed() {
-        Some(kind) => {
-            tally::failed(kind);
-            tracing::error!(bucket, key, %why, "a stored object failed authentication");
-        }
-        None => tracing::error!(bucket, key, %why, "a stored object cannot be read by this version"),
+    if let Some(kind) = why.failed() {
+        tally::failed(kind);
+        tracing::error!(bucket, key, %why, "a stored object failed authentication");
+    } else {
+        tracing::error!(bucket, key, %why, "a stored object cannot be read by this version");
     }
     not_served()
 }

@@ -110,8 +110,8 @@ async fn whole(scope: &Scope<'_>, name: &Name, object: ObjectRef, conditions: Re
     let stored = SealedLen::new(info.stored_bytes);
     let body = match kind {
         Kind::Single => {
-            let opener = SingleOpener::new(opened.body_secret(), stored);
-            settle_whole(scope, (name, &info), opener, stream, plain.bytes()).await?
+            let single = SingleOpener::new(opened.body_secret(), stored);
+            settle_whole(scope, (name, &info), single, stream, plain.bytes()).await?
         }
         Kind::Multipart => {
             scope.gateway.part_tables.met(&object, kind, &info.etag).await;

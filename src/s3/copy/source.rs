@@ -63,14 +63,16 @@ pub(super) async fn source_beginning(
 }
 
 fn refused(error: BackendError) -> S3Error {
-    match error {
-        BackendError::NotModified { .. } => s3_error!(PreconditionFailed),
-        BackendError::IsDeleteMarker { .. } => s3_error!(
+    if matches!(error, BackendError::NotModified { .. }) {
+        return s3_error!(PreconditionFailed);
+    }
+    if matches!(error, BackendError::IsDeleteMarker { .. }) {
+        return s3_error!(
             InvalidRequest,
             "The source of a copy request may not specifically refer to a delete marker by version id."
-        ),
-        error => errors::backend(error),
+        );
     }
+    errors::backend(error)
 }
 
 /// Fails unless the body of the source opens under the secret that a copy would wrap.

@@ -70,14 +70,12 @@ pub(super) async fn range(
         Err(BackendError::RangeNotSatisfiable { .. }) => {
             // Which plaintext length the range missed depends on the kind of object.
             let info = scope.backend().head(&object, &conditions).await.map_err(errors::backend)?;
-            match kind(&info) {
-                Some(Kind::Multipart) => in_parts(scope, name, info, AtHand::Nothing, spec).await,
-                _ => {
-                    let plain = plain_len(name, &info, Kind::Single)?;
-                    // a store that says 416 to a range that is there would have a client think it had come to the end
-                    Err(spec.resolve(plain).map_or_else(|| unsatisfiable(plain), |_| pin::disagreeing()))
-                }
+            if kind(&info) == Some(Kind::Multipart) {
+                return in_parts(scope, name, info, AtHand::Nothing, spec).await;
             }
+            let plain = plain_len(name, &info, Kind::Single)?;
+            // a store that says 416 to a range that is there would have a client think it had come to the end
+            Err(spec.resolve(plain).map_or_else(|| unsatisfiable(plain), |_| pin::disagreeing()))
         }
         Err(error) => Err(errors::backend(error)),
     }
