@@ -7,6 +7,7 @@
 //! - [`fixture`]: objects that it can replay, and what clients ask of them
 //! - [`table`]: each lie for each request, to a gateway that never met the object, to one that knows it, and to one that
 //!   knows what was there before
+//! - [`uploads`]: lies about open uploads
 //! - [`customers`]: what tells of a customer's key, taken away
 //! - [`histories`]: one name, written over and over while the store lies at random
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
@@ -24,5 +25,6 @@ mod lies;
 mod lists;
 mod store;
 mod table;
+mod uploads;
 mod wire;
 mod world;

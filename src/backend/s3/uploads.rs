@@ -102,9 +102,9 @@ impl S3Store {
         let document = self.xml(&call, &Outgoing::empty(), UPLOAD).await?;
         let root = document.root();
         let page = parts_page(root).map_err(broken)?;
-        let mut numbers = page.parts.iter().map(|part| part.number);
-        let is_in_order = std::iter::once(after).chain(numbers.clone()).is_sorted_by(|one, next| one < next);
-        if !is_in_order || numbers.next_back().is_some_and(|last| last > PART_NUMBER_MAX) {
+        let numbers = std::iter::once(after).chain(page.parts.iter().map(|part| part.number));
+        let is_in_order = numbers.is_sorted_by(|one, next| one < next);
+        if !is_in_order || page.parts.last().is_some_and(|last| last.number > PART_NUMBER_MAX) {
             return Err(unavailable(AnswerError::Outside));
         }
         // else whoever asks for all pages would do so for ever
