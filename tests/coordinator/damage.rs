@@ -16,7 +16,7 @@ fn change(file: &Path, statements: &str) {
 /// Two tenants in a file, and the Coordinator stopped.
 fn two_tenants() -> Service {
     let mut service = Service::start(Start::on_sqlite());
-    let key = json!({"id": "AKIA1", "allowed_cidrs": ["192.0.2.0/24"], "disabled": true});
+    let key = json!({"id": "AKIA1", "secret": "a-secret-of-16-and-more", "allowed_cidrs": ["192.0.2.0/24"], "disabled": true});
     done(service.create("t1", &json!({"bucket_prefix": "acme-", "access_keys": [key]})));
     done(service.create("t2", &json!({"bucket_prefix": "other-"})));
     done(service.change("PATCH", "/v1/tenants/t1", &json!({"status": "suspended"})));

@@ -102,6 +102,7 @@ fn every_metric_of_the_table_is_registered() {
         (&table::KEYS_LOOKUPS, label("result", "found"), 1),
         (&table::KEYS_SURPRISES, Labels::new(), 0),
         (&table::KEYS_REVOKED, Labels::new(), 0),
+        (&table::KEYS_OPENED_NOT_ACTIVE, label("state", "compromised"), 0),
         (&table::COORDINATOR_REQUESTS, label("result", "answered"), 1),
         (&table::KMS_REQUESTS, label("result", "answered"), 1),
     ];
