@@ -189,7 +189,9 @@ mod tests {
 
     fn is_whole(pieces: &[&str]) -> bool {
         let mut framing = Framing::default();
-        pieces.iter().for_each(|piece| framing.see(piece.as_bytes()));
+        for piece in pieces {
+            framing.see(piece.as_bytes());
+        }
         framing.is_whole()
     }
 

@@ -160,7 +160,7 @@ pub(crate) fn assert_is_seed(found: Result<Found, LookupError>, byte: u8) {
 pub(crate) fn kms_error(found: Result<Found, LookupError>) -> KmsError {
     match found.unwrap_err() {
         LookupError::Kms(error) => error,
-        other => panic!("{other}"),
+        other @ (LookupError::NoSuchKey(_) | LookupError::Withheld { .. }) => panic!("{other}"),
     }
 }
 

@@ -68,7 +68,7 @@ fn begin(gateway: &Gateway, key: &str) -> String {
 }
 
 fn part(gateway: &Gateway, key: &str, id: &str, number: u32) -> String {
-    let answer = gateway.s3("PUT", &format!("/bucket/{key}?partNumber={number}&uploadId={id}"), &[1; 6_000_000]);
+    let answer = gateway.s3("PUT", &format!("/bucket/{key}?partNumber={number}&uploadId={id}"), &vec![1; 6_000_000]);
     answer.header("etag").to_owned()
 }
 

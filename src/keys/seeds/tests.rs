@@ -77,8 +77,8 @@ fn versions_have_the_states_that_they_are_given_and_none_takes_the_place_of_the_
     let set = KeySet::new(None, vec![stated(1, false, KeyState::Active), stated(2, true, KeyState::Deactivated)]);
     let keys = set.unwrap().derive(&tenant(), &Fragments::default()).unwrap();
     assert_eq!(keys.primary().key_id(), id(2));
-    let states = [id(1), id(2), id(3)].map(|id| keys.state(id));
-    assert_eq!(states, [KeyState::Active, KeyState::Deactivated, KeyState::Active]);
+    let found = [id(1), id(2), id(3)].map(|id| keys.state(id));
+    assert_eq!(found, [KeyState::Active, KeyState::Deactivated, KeyState::Active]);
 }
 
 #[test]

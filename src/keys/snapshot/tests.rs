@@ -261,8 +261,8 @@ fn the_states_of_keys_survive_and_a_state_too_few_is_not_understood() {
     write(&kit.settings, COORDINATOR, &kept, &kit.fragments()).unwrap();
     let read = read(&kit.settings, COORDINATOR, &kit.fragments(), at(TOLD_AT)).unwrap().unwrap();
     let keys = read.ring.tenant(&tenant("stated")).unwrap();
-    let states = [1, 2].map(|number| keys.state(key(number).key_id()));
-    assert_eq!(states, [KeyState::Active, KeyState::Compromised]);
+    let found = [1, 2].map(|number| keys.state(key(number).key_id()));
+    assert_eq!(found, [KeyState::Active, KeyState::Compromised]);
     let fragments = kit.fragments();
     let mut reading = Reading::new(&fragments, at(TOLD_AT), Duration::from_hours(1));
     let head = format!(r#"{{"head":{{"version":1,"epoch":"e","revision":1,"told_at":{TOLD_AT}}}}}"#);

@@ -135,7 +135,7 @@ async fn dead_address() -> SocketAddr {
 fn kms_error(outcome: Result<Found, LookupError>) -> KmsError {
     match outcome.unwrap_err() {
         LookupError::Kms(error) => error,
-        other => panic!("{other}"),
+        other @ (LookupError::NoSuchKey(_) | LookupError::Withheld { .. }) => panic!("{other}"),
     }
 }
 
