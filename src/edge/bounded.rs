@@ -121,7 +121,7 @@ mod tests {
         let mut open: Vec<Bounded<()>> = Vec::new();
         let refused = loop {
             let mut next = bounded(&budget);
-            let head = next.saw(b"GET / HTTP/1.1\r\nx: ").and_then(|()| next.saw(&[b'x'; 100_000]));
+            let head = next.saw(b"GET / HTTP/1.1\r\nx: ").and_then(|()| next.saw(&vec![b'x'; 100_000]));
             match head {
                 Ok(()) => open.push(next),
                 Err(error) => break error,
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::QuotaExceeded);
         assert!((1..=10).contains(&open.len()), "{} heads of 100 KB in an eighth of 8 MiB", open.len());
         open.clear();
-        assert!(bounded(&budget).saw(&[b'x'; 100_000]).is_ok(), "what was held is given back");
+        assert!(bounded(&budget).saw(&vec![b'x'; 100_000]).is_ok(), "what was held is given back");
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         let mut body = bounded(&budget);
         let _request = body.connection.begin();
         for _ in 0..1_000 {
-            body.saw(&[0; 100_000]).unwrap();
+            body.saw(&vec![0; 100_000]).unwrap();
         }
     }
 

@@ -152,15 +152,14 @@ impl<H: S3Handler> Front<H> {
             share.reads_document(u64::MAX);
         }
         let answered = share.clone().during(self.handler.handle(request)).await;
+        let is_failed = |answer: &HttpResponse| answer.status() == StatusCode::INTERNAL_SERVER_ERROR;
         match share.failure() {
+            Some(Failure::Digest) if !answered.as_ref().is_ok_and(is_failed) => answered.unwrap_or_else(internal),
             // the framework has other words for it
             Some(why) if !answered.as_ref().is_ok_and(|answer| answer.status().is_success()) => {
                 self.refused(&share, why)
             }
-            Some(_) | None => answered.unwrap_or_else(|error| {
-                tracing::error!(%error, "the framework failed");
-                error_answer(s3_error!(InternalError))
-            }),
+            Some(_) | None => answered.unwrap_or_else(internal),
         }
     }
 
@@ -177,7 +176,7 @@ impl<H: S3Handler> Front<H> {
             Failure::Full(Full::Bytes) => metrics.refused_bytes.inc(),
             Failure::Full(Full::ShareOfRequests) => metrics.refused_share_of_requests.inc(),
             Failure::Full(Full::ShareOfBytes) => metrics.refused_share_of_bytes.inc(),
-            Failure::Slow | Failure::TooLong => 0,
+            Failure::Slow | Failure::TooLong | Failure::Digest => 0,
         };
         if let Failure::Full(full) = why
             && self.may_tell()
@@ -290,6 +289,11 @@ fn may_be_form(request: &HttpRequest) -> bool {
         kind.windows(b"multipart".len()).any(|some| some == b"multipart")
     };
     request.method() == Method::POST && request.headers().get_all(CONTENT_TYPE).iter().any(says_so)
+}
+
+fn internal(error: HttpError) -> HttpResponse {
+    tracing::error!(%error, "the framework failed");
+    error_answer(s3_error!(InternalError))
 }
 
 fn cors_is_off() -> S3Error {

@@ -8,11 +8,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use prometheus_client::metrics::counter::Counter;
 use s3s::StdError;
+use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::chunks::Chunks;
@@ -85,6 +86,8 @@ struct Watched<B> {
     share: Share,
     /// of an aws-chunked body
     chunks: Option<Chunks>,
+    /// what a document must hash to, and what it hashed to so far
+    digest: Option<(HeaderValue, Sha256)>,
     /// what was read while the body was read whole, and what holding it costs
     document_bytes: u64,
     held: Held,
@@ -100,6 +103,7 @@ impl<B> Watched<B> {
             progress,
             share: share.clone(),
             chunks: Chunks::of(headers),
+            digest: declared_digest(headers).map(|declared| (declared.clone(), Sha256::new())),
             document_bytes: 0,
             held: share.held(),
         }
@@ -120,6 +124,9 @@ impl<B> Watched<B> {
         self.progress.saw(data.len());
         let mut bytes = 0;
         if let Some(bytes_max) = self.share.document_bytes_max() {
+            if let Some((_, digest)) = &mut self.digest {
+                digest.update(data);
+            }
             self.document_bytes += (data.len() as u64 + FRAME_BYTES) * COPIES;
             if self.progress.bytes.load(Ordering::Relaxed) > bytes_max {
                 return Err(Failure::TooLong);
@@ -129,6 +136,16 @@ impl<B> Watched<B> {
         }
         let beside_base = (self.document_bytes + bytes).saturating_sub(self.share.base_bytes());
         self.held.set(beside_base).map_err(Failure::Full)
+    }
+
+    /// Notes if a document is another than the one that was signed: the framework does not tell why it fails.
+    fn settle(&mut self) {
+        if let Some((declared, digest)) = self.digest.take()
+            && self.share.document_bytes_max().is_some()
+            && !declared.as_bytes().eq_ignore_ascii_case(hex(&digest.finalize()).as_bytes())
+        {
+            self.share.fail(Failure::Digest);
+        }
     }
 
     /// When a document must be whole: sent at once, or at a steady pace.
@@ -142,6 +159,16 @@ impl<B> Watched<B> {
         self.clock.stop();
         Poll::Ready(Some(Err(self.share.fail(why).error().into())))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// The hash of the body that was signed.
+fn declared_digest(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let is_hash = |text: &&HeaderValue| text.len() == 64 && text.as_bytes().iter().all(u8::is_ascii_hexdigit);
+    headers.get("x-amz-content-sha256").filter(is_hash)
 }
 
 impl<B> Drop for Watched<B> {
@@ -173,6 +200,7 @@ where
                 return this.fail(why);
             }
             if frame.is_none() || this.inner.is_end_stream() {
+                this.settle();
                 this.progress.is_read.store(true, Ordering::Relaxed);
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
@@ -220,8 +248,9 @@ mod tests {
         Watched::new(inner, headers, share, patience, progress())
     }
 
-    fn data(bytes: &'static [u8]) -> Result<Frame<Bytes>, StdError> {
-        Ok(Frame::data(Bytes::from_static(bytes)))
+    #[expect(clippy::unnecessary_wraps, reason = "a body is a stream of results")]
+    fn data(bytes: &[u8]) -> Result<Frame<Bytes>, StdError> {
+        Ok(Frame::data(Bytes::copy_from_slice(bytes)))
     }
 
     fn code(error: StdError) -> S3ErrorCode {
@@ -259,7 +288,7 @@ mod tests {
         let share = share();
         share.admit("tenant").unwrap();
         share.reads_document(1 << 20);
-        let inner = StreamBody::new(stream::iter([data(&[0; 160 << 10])]));
+        let inner = StreamBody::new(stream::iter([data(&vec![0; 160 << 10])]));
         let patience = Patience { document_timeout: Duration::from_secs(3), ..PATIENT };
         let mut document = body(inner, &HeaderMap::new(), &share, patience);
         document.frame().await.unwrap().unwrap();
@@ -291,21 +320,24 @@ mod tests {
     #[tokio::test]
     async fn documents_hold_what_they_have_brought_until_their_request_ends() {
         let budget = Budget::new(100, 8 << 20);
-        let document = |bytes: &'static [u8]| {
+        let document = || {
             let share = budget.share([127, 0, 0, 1].into());
             let in_flight = InFlight::new(share.clone());
             share.admit("tenant").unwrap();
             share.reads_document(8 << 20);
-            (body(StreamBody::new(stream::iter([data(bytes)])), &HeaderMap::new(), &share, PATIENT), in_flight)
+            (
+                body(StreamBody::new(stream::iter([data(&vec![0; 1 << 20])])), &HeaderMap::new(), &share, PATIENT),
+                in_flight,
+            )
         };
-        let (mut first, in_flight) = document(&[0; 1 << 20]);
+        let (mut first, in_flight) = document();
         first.frame().await.unwrap().unwrap();
         // the framework has read it, and works on it
         drop(first);
-        let (mut second, _second) = document(&[0; 1 << 20]);
+        let (mut second, _second) = document();
         assert_eq!(code(second.frame().await.unwrap().unwrap_err()), S3ErrorCode::SlowDown);
         drop(in_flight);
-        let (mut third, _third) = document(&[0; 1 << 20]);
+        let (mut third, _third) = document();
         third.frame().await.unwrap().unwrap();
     }
 
@@ -322,7 +354,7 @@ mod tests {
             share.admit("tenant").unwrap();
             (body(StreamBody::new(stream::iter(frames)), &headers, &share, PATIENT), in_flight)
         };
-        let chunk = || [data(b"400000;chunk-signature=0\r\n"), data(&[0; 0x3f_ffff]), data(b"\0\r\n"), data(b"0")];
+        let chunk = || [data(b"400000;chunk-signature=0\r\n"), data(&vec![0; 0x3f_ffff]), data(b"\0\r\n"), data(b"0")];
         let (mut first, _first) = upload(chunk().into());
         for _ in 0..2 {
             first.frame().await.unwrap().unwrap();
@@ -340,6 +372,25 @@ mod tests {
         let (mut third, _third) = upload(chunk().into());
         for _ in 0..2 {
             third.frame().await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_that_is_not_the_signed_one_is_told() {
+        let headers = |hash: &str| {
+            HeaderMap::from_iter([("x-amz-content-sha256".parse().unwrap(), HeaderValue::from_str(hash).unwrap())])
+        };
+        let (right, wrong) = (hex(&Sha256::digest(b"document")), "0".repeat(64));
+        for (hash, failure) in [(right, None), (wrong, Some(Failure::Digest))] {
+            let share = share();
+            share.admit("tenant").unwrap();
+            share.reads_document(1 << 20);
+            let inner = StreamBody::new(stream::iter([data(b"docu"), data(b"ment")]));
+            let mut body = body(inner, &headers(&hash), &share, PATIENT);
+            while let Some(frame) = body.frame().await {
+                frame.unwrap();
+            }
+            assert_eq!(share.failure(), failure);
         }
     }
 

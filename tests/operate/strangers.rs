@@ -285,6 +285,17 @@ fn documents_over_the_limit_are_told_so() {
 }
 
 #[test]
+fn a_document_that_is_not_the_signed_one_is_told_so() {
+    let gateway = gateway(&json!({}));
+    let signer = Signer::new(ACCESS_KEY, SECRET_KEY);
+    for (method, path) in [("PUT", "/calm?tagging"), ("POST", "/calm?delete"), ("POST", "/calm/x?uploadId=u")] {
+        let request = Request::new(method, path).body("<Other/>");
+        let (request, _) = signer.sign_as(request, gateway.s3, Payload::HashOf(b"<Signed/>"));
+        request.send(gateway.s3).is_error(400, "XAmzContentSHA256Mismatch");
+    }
+}
+
+#[test]
 fn idle_connections_to_the_admin_port_do_not_hide_our_health() {
     let gateway = gateway(&json!({}));
     let silent = many(100, gateway.admin, b"");

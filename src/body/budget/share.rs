@@ -40,6 +40,8 @@ pub(crate) enum Failure {
     Slow,
     /// a body that is read whole is too long for that
     TooLong,
+    /// a body that is read whole is another than the one that was signed
+    Digest,
 }
 
 impl Failure {
@@ -52,6 +54,14 @@ impl Failure {
                 RequestTimeout,
                 "Your socket connection to the server was not read from or written to within the timeout period."
             ),
+            Self::Digest => {
+                let mut error = S3Error::with_message(
+                    S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into()),
+                    "The provided 'x-amz-content-sha256' header does not match what was computed.",
+                );
+                error.set_status_code(http::StatusCode::BAD_REQUEST);
+                error
+            }
             Self::TooLong => S3Error::with_message(S3ErrorCode::MaxMessageLengthExceeded, "Your request was too big."),
         }
     }
