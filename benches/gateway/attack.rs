@@ -88,7 +88,7 @@ fn hold(attackers: &mut JoinSet<()>, hall: &Target) -> Result<(), Failure> {
                         stream.read_exact(&mut [0; 1 << 10]).await.ok();
                         stream.readable().await.ok();
                     }
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    tokio::time::sleep(AGAIN).await;
                 }
             });
         }
@@ -140,5 +140,7 @@ impl Attacked {
 
 /// The access key of the tenant that takes all it can; its bucket `hall` may be read by anybody.
 pub(super) const GREEDY: &str = "AKIAGREEDY";
+/// Whoever was refused or cut comes again after this: they hold, and do not flood.
+const AGAIN: Duration = Duration::from_secs(5);
 /// More than the sockets between take.
 const LONG_BYTES: u64 = 32 << 20;
