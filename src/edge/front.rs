@@ -154,12 +154,14 @@ impl<H: S3Handler> Front<H> {
         let answered = share.clone().during(self.handler.handle(request)).await;
         let is_failed = |answer: &HttpResponse| answer.status() == StatusCode::INTERNAL_SERVER_ERROR;
         match share.failure() {
-            Some(Failure::Digest) if !answered.as_ref().is_ok_and(is_failed) => answered.unwrap_or_else(internal),
+            Some(Failure::Digest) if !answered.as_ref().is_ok_and(is_failed) => {
+                answered.unwrap_or_else(|error| internal(&error))
+            }
             // the framework has other words for it
             Some(why) if !answered.as_ref().is_ok_and(|answer| answer.status().is_success()) => {
                 self.refused(&share, why)
             }
-            Some(_) | None => answered.unwrap_or_else(internal),
+            Some(_) | None => answered.unwrap_or_else(|error| internal(&error)),
         }
     }
 
@@ -291,7 +293,7 @@ fn may_be_form(request: &HttpRequest) -> bool {
     request.method() == Method::POST && request.headers().get_all(CONTENT_TYPE).iter().any(says_so)
 }
 
-fn internal(error: HttpError) -> HttpResponse {
+fn internal(error: &HttpError) -> HttpResponse {
     tracing::error!(%error, "the framework failed");
     error_answer(s3_error!(InternalError))
 }
