@@ -66,8 +66,8 @@ fn hold(attackers: &mut JoinSet<()>, hall: &Target) -> Result<(), Failure> {
     let form = "POST /hall HTTP/1.1\r\nHost: s3\r\nContent-Type: multipart/form-data; boundary=B\r\n\
         Content-Length: 8388608\r\n\r\n--B\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nab";
     let reader = format!("GET /hall/{LONG_BYTES}/0 HTTP/1.1\r\nHost: s3\r\n\r\n");
-    let document = signed(hall, Method::POST, "/hall/x?uploadId=u")?;
-    let upload = signed(hall, Method::PUT, "/hall/slow")?;
+    let document = signed(hall, &Method::POST, "/hall/x?uploadId=u")?;
+    let upload = signed(hall, &Method::PUT, "/hall/slow")?;
     let kinds: [(usize, Vec<u8>); 5] = [
         (500, form.into()),
         (1_000, b"GET / HTTP/1.1\r\nHost: s3\r\nX-Slow: ".to_vec()),
@@ -97,11 +97,11 @@ fn hold(attackers: &mut JoinSet<()>, hall: &Target) -> Result<(), Failure> {
 }
 
 /// A request whose long body does not come.
-fn signed(hall: &Target, method: Method, target: &str) -> Result<Vec<u8>, Failure> {
+fn signed(hall: &Target, method: &Method, target: &str) -> Result<Vec<u8>, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert("host", hall.address.parse()?);
     let uri = format!("http://{}{target}", hall.address).parse()?;
-    headers.extend(sign(&method, &uri, &headers, &hall.credentials)?);
+    headers.extend(sign(method, &uri, &headers, &hall.credentials)?);
     let mut head = format!("{method} {target} HTTP/1.1\r\ncontent-length: 8000000\r\n");
     for (name, value) in &headers {
         write!(head, "{name}: {}\r\n", value.to_str()?)?;

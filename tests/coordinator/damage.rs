@@ -214,7 +214,7 @@ fn copy_to_postgres(file: &Path, url: &str) {
         Ok(format!("({}, {revision}, {}, {})", text(&id), text(&row.get(2)?), text(&row.get(3)?)))
     });
     for row in rows.unwrap() {
-        statements += &format!("INSERT INTO tenants VALUES {};", row.unwrap());
+        statements.extend(["INSERT INTO tenants VALUES ", row.unwrap().as_str(), ";"]);
     }
     statements += "INSERT INTO access_keys VALUES ('AKIA1', 'acme'), ('AKIA2', 'private');";
     postgres::execute(url, &statements);

@@ -88,7 +88,7 @@ impl Fixture {
         let (object, get) = (&self.objects[key], Request::new("GET", &path));
         let cut = |first: usize, last: usize| move |parts: &[Vec<u8>]| parts.concat()[first..=last].to_vec();
         match verb {
-            Verb::Get => compared(object, &gateway.call(get), |parts| parts.concat()),
+            Verb::Get => compared(object, &gateway.call(get), <[Vec<u8>]>::concat),
             Verb::Range => compared(object, &gateway.call(get.header("range", "bytes=100-100099")), cut(100, 100_099)),
             Verb::RangeAcross => {
                 let middle = if object.present.len() > 1 { object.present[0].len() - 50 } else { 65_480 - 20 };
@@ -124,7 +124,7 @@ impl Fixture {
             }
             Verb::Copy => {
                 let copy = Request::new("PUT", "/bucket/copy").header("x-amz-copy-source", path);
-                self.made(gateway, object, gateway.call(copy), |parts| parts.concat())
+                self.made(gateway, object, gateway.call(copy), <[Vec<u8>]>::concat)
             }
             Verb::PartCopy => self.part_copied(gateway, object, &path),
         }

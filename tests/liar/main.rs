@@ -13,6 +13,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 #![allow(clippy::print_stderr, reason = "a failed test shows what the gateway logged")]
 #![allow(clippy::format_collect, clippy::format_push_string, reason = "short texts; clarity before speed")]
+#![allow(clippy::wildcard_enum_match_arm, clippy::needless_pass_by_value, reason = "a test names what it is about")]
 #![allow(dead_code, unused_imports, unused_macros, reason = "the support is shared with other test programs")]
 
 #[path = "../support/mod.rs"]

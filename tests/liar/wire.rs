@@ -229,6 +229,7 @@ impl Answer {
 }
 
 /// Writes this now and then until nobody listens any more.
+#[expect(clippy::disallowed_methods, reason = "the pace of a slow store, on a thread of its own")]
 fn drip(stream: &mut TcpStream, piece: &[u8]) -> io::Result<()> {
     loop {
         stream.write_all(piece)?;
