@@ -1,5 +1,5 @@
 # The gateway alone on distroless: no shell, no package manager, uid 65532, nothing that needs to be written to.
-# Build: docker build --build-arg COMMIT=$(git rev-parse HEAD) -t sealgate:0.1.0 .
+# Build: docker build --build-arg COMMIT=$(git rev-parse HEAD) -t sealgate:0.2.0 .
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends cmake=3.25* clang=1:14* \
