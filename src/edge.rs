@@ -7,7 +7,7 @@
 //!   → Timed (first bytes, stalled writes) → hyper → Front → the framework
 //! ```
 //!
-//! `Front` gives every request its id, log span, headers and its share of the [budget](crate::body::budget), answers
+//! `Front` gives every request its id, log span, headers and its share of the budget (`body::budget`), answers
 //! `/_/health` and CORS preflights, and counts the request until the last byte of its answer. Authentication admits it. Error bodies get what the framework leaves out of them.
 //! What can grow is bounded by [`Config`]. Durations are wall clock; lengths are bytes.
 

@@ -4,7 +4,7 @@
 //! leaves a tombstone; when there are too many, the oldest go, and the *floor* tells up to which revision: who is below
 //! it must list again. The epoch is made with the database; revisions of another one mean nothing here.
 //!
-//! Each write brings a tag over the whole row ([`Write::tag`]). A database of the first schema has rows without one, or with
+//! Each write brings a tag over the whole row (`Write::tag`). A database of the first schema has rows without one, or with
 //! one that an older coordinator left: there [`State::is_tagged`] is false until `sealgate coordinator migrate` ran.
 
 mod postgres;

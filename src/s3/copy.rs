@@ -1,6 +1,6 @@
 //! `CopyObject`: a new envelope around the same secret; bodies stay where they are.
 //!
-//! The source is opened under its own name and its first segment under its secret ([`source`]), the secret is wrapped for the
+//! The source is opened under its own name and its first segment under its secret ([`mod@source`]), the secret is wrapped for the
 //! target's name (mode 1), and the backend copies the stored body with new metadata. The source's entity tag is pinned in between, so what was opened is what is copied.
 //! Only a copy that changes the customer's key is sealed anew.
 

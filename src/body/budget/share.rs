@@ -149,7 +149,7 @@ impl Share {
         self.0.failure.get().copied()
     }
 
-    /// Does `work` for this request: what is [held](held) meanwhile counts for it.
+    /// Does `work` for this request: what is [held] meanwhile counts for it.
     pub(crate) async fn during<T>(self, work: impl Future<Output = T>) -> T {
         PRESENT.scope(self, work).await
     }
