@@ -89,7 +89,7 @@ impl PartStreams {
     }
 
     /// Compares the stream headers of all parts, in order.
-    pub(in crate::seal) fn check_all(&self, seen: &[StreamHash]) -> Result<(), OpenError> {
+    pub(in super::super) fn check_all(&self, seen: &[StreamHash]) -> Result<(), OpenError> {
         let differs = |(known, seen): (&PartStream, &StreamHash)| known.hash().is_some_and(|known| known != *seen);
         if self.listed.len() > seen.len() || self.listed.iter().zip(seen).any(differs) {
             return Err(OpenError::PartsDiffer);
