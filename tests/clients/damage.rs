@@ -208,9 +208,16 @@ fn plain(seed: u64, bytes: u64) -> Vec<u8> {
 }
 
 #[test]
-fn a_copy_of_a_damaged_object_is_refused_when_it_is_read() {
+fn an_object_whose_first_segment_is_damaged_is_not_copied() {
     let gateway = damaged(|file| flip(file, 1_000));
-    gateway.call(Request::new("PUT", "/bucket/copy").header("x-amz-copy-source", "/bucket/key"));
+    is_refused(&gateway.call(Request::new("PUT", "/bucket/copy").header("x-amz-copy-source", "/bucket/key")));
+    gateway.get("/bucket/copy").is_error(404, "NoSuchKey");
+}
+
+#[test]
+fn a_copy_of_an_object_that_is_damaged_further_on_is_refused_when_it_is_read() {
+    let gateway = damaged(|file| flip(file, 200_000));
+    gateway.call(Request::new("PUT", "/bucket/copy").header("x-amz-copy-source", "/bucket/key")).succeeds();
     is_refused(&gateway.get("/bucket/copy"));
 }
 

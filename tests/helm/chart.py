@@ -211,7 +211,7 @@ def the_chart_can_be_signed_and_verified():
             assert made.returncode == 0, made.stderr
             done = sh(commands)
             assert done.returncode == 0 and "Signed by: you@example.com" in done.stdout, done.stderr
-            done = sh("echo >> sealgate-0.2.0.tgz; helm verify --keyring pubring.gpg sealgate-0.1.0.tgz")
+            done = sh("echo >> sealgate-0.2.0.tgz; helm verify --keyring pubring.gpg sealgate-0.2.0.tgz")
             assert done.returncode != 0 and "does not match" in done.stderr, done.stdout
             sh("gpgconf --kill all")
 
