@@ -96,7 +96,8 @@ fn without_attributes(kms: &Server) -> Client {
 #[tokio::test]
 async fn a_denied_get_is_not_the_definite_answer() {
     let mut kms = Server::start();
-    kms.register_with(json!({"name": TENANT, "value": seed_text(7), "policy": "no-get"}));
+    let uid = kms.register_with(json!({"name": TENANT, "value": seed_text(7), "policy": "no-get"}));
+    kms.order(&json!({"op": "activate", "uid": uid}));
     let error = kms_error(kms.client().lookup(TENANT).await);
     let text = chain(&error);
     assert!(text.starts_with("kms refused Get: Permission Denied (0x0c) (Could not locate object"), "{text}");

@@ -12,6 +12,7 @@ The end of stdin ends it, so that it never outlives its test.
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -24,17 +25,19 @@ import warnings
 warnings.filterwarnings("ignore")
 
 from kmip.core import enums, policy  # noqa: E402
-from kmip.pie import client as pie, objects  # noqa: E402
+from kmip.pie import client as pie, exceptions as pie_exceptions, objects  # noqa: E402
 from kmip.services.server import engine as engines, session as sessions  # noqa: E402
 
 import pki  # noqa: E402
 
 READ, NONE = enums.Policy.ALLOW_ALL, enums.Policy.DISALLOW_ALL
 LOCATE, GET, ATTRIBUTES = enums.Operation.LOCATE, enums.Operation.GET, enums.Operation.GET_ATTRIBUTES
+ACTIVATE = enums.Operation.ACTIVATE
 
 
 def preset(**allowed):
-    return {"preset": {enums.ObjectType.SECRET_DATA: {LOCATE: allowed["locate"], ATTRIBUTES: allowed["attributes"], GET: allowed["get"]}}}
+    operations = {LOCATE: allowed["locate"], ATTRIBUTES: allowed["attributes"], GET: allowed["get"], ACTIVATE: READ}
+    return {"preset": {enums.ObjectType.SECRET_DATA: operations}}
 
 
 POLICIES = {
@@ -116,6 +119,9 @@ def administer(command):
             case "revoke":
                 client.revoke(enums.RevocationReasonCode[command["reason"]], command["uid"])
             case "destroy":
+                # an active key is not destroyed, and one that is not active not revoked
+                with contextlib.suppress(pie_exceptions.KmipOperationFailure):
+                    client.revoke(enums.RevocationReasonCode.CESSATION_OF_OPERATION, command["uid"])
                 client.destroy(command["uid"])
     return {}
 
