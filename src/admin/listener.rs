@@ -1,11 +1,11 @@
 //! The accept loop of the admin port: few connections, short requests. A connection that is idle gives way when another
-//! comes, so that whoever asks after our health is heard.
+//! comes, and one network does not have them all, so that whoever asks after our health is heard.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::Request;
+use axum::http::{Method, Request};
 use axum::{Extension, Router};
 use futures::future::BoxFuture;
 use hyper::body::Incoming;
@@ -45,6 +45,10 @@ pub async fn serve<T: Handshake>(
             Some(_) = tasks.join_next() => continue,
         };
         let Some((connection, peer)) = next.take() else { continue };
+        if !place.is_fair() {
+            tracing::debug!(%peer, "an admin connection is closed: its network has its share");
+            continue;
+        }
         let service = router.clone().layer(Extension(Peer(peer)));
         let (handshake, watcher) = (Arc::clone(&handshake), graceful.watcher());
         tasks.spawn(async move {
@@ -91,7 +95,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// A service that marks its connection as busy.
+/// A service that marks its connection as busy while it works.
 struct Marked<S> {
     inner: S,
     connection: Arc<Connection>,
@@ -107,7 +111,9 @@ where
     type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (busy, answer) = (self.connection.begin(), self.inner.call(request));
+        // a form waits for who sends it, and gives way like one that is idle
+        let busy = (request.method() != Method::POST).then(|| self.connection.begin());
+        let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
             drop(busy);

@@ -57,6 +57,17 @@ impl<T> Bounded<T> {
         }
         Ok(())
     }
+
+    /// Something is answered: the head before it has ended, and what comes next is another.
+    fn answers(&mut self) {
+        if let Came::Head { bytes, held, .. } = &mut self.came {
+            *bytes = 0;
+            if !held.is_nothing() {
+                // giving back always works
+                let _less = held.set(0);
+            }
+        }
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Bounded<T> {
@@ -73,6 +84,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Bounded<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Bounded<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.answers();
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 
@@ -93,6 +105,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Bounded<T> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.answers();
         Pin::new(&mut self.inner).poll_write_vectored(context, slices)
     }
 }
@@ -141,6 +154,21 @@ mod tests {
         for _ in 0..1_000 {
             body.saw(&vec![0; 100_000]).unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn heads_that_were_answered_count_no_more() {
+        use tokio::io::AsyncWriteExt as _;
+
+        let budget = Budget::new(100, 1 << 20);
+        let held = budget.held_before_requests(HERE);
+        let mut kept_alive = Bounded::new(tokio::io::sink(), Arc::new(Connection::new()), held);
+        for _ in 0..1_000 {
+            kept_alive.saw(b"GET / HTTP/1.1\r\nx: ").and_then(|()| kept_alive.saw(&vec![b'x'; 50_000])).unwrap();
+            kept_alive.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        }
+        let Came::Head { held, .. } = &kept_alive.came else { panic!("it is HTTP/1.1") };
+        assert!(held.is_nothing(), "an answered head is held no more");
     }
 
     #[test]

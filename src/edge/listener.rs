@@ -139,11 +139,20 @@ impl<T: Handshake, H: S3Handler> Server<T, H> {
     /// One connection from its first byte to its last.
     async fn connection(self: Arc<Self>, connection: TcpStream, peer: SocketAddr, mut place: Place) {
         let _counted = Counted::new(&self.open);
+        let of = Arc::clone(place.connection());
         let shaken = async {
             let begun = tokio::time::timeout(self.config.handshake_timeout, self.shake(connection, peer, &mut place));
             begun.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         };
-        let (transport, address) = match shaken.await {
+        let shaken = tokio::select! {
+            shaken = shaken => shaken,
+            // nothing was asked on it yet
+            () = of.given_up.notified() => {
+                tracing::debug!(%peer, "a connection that is half made gives way to others");
+                return;
+            }
+        };
+        let (transport, address) = match shaken {
             Ok(shaken) => shaken,
             Err(error) => {
                 self.failed.inc();
@@ -156,7 +165,6 @@ impl<T: Handshake, H: S3Handler> Server<T, H> {
         let held = self.front.budget().held_before_requests(address.ip());
         let transport = TokioIo::new(Bounded::new(transport, Arc::clone(place.connection()), held));
         let (transport, known) = Timed::new(transport, first_bytes_timeout, write_stall_timeout);
-        let of = Arc::clone(place.connection());
         let service = Connected { front: Arc::clone(&self.front), caller, connection: of };
         let mut connection = pin!(self.http.serve_connection(transport, service).into_owned());
         let ended = tokio::select! {

@@ -1,6 +1,8 @@
 //! The edge over real sockets.
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use s3s::{Body, HttpError, HttpRequest, HttpResponse};
@@ -48,13 +50,17 @@ pub(super) fn surroundings() -> Surroundings {
 }
 
 async fn start(config: Config) -> Running {
+    start_with(Plain, config).await
+}
+
+async fn start_with(handshake: impl Handshake, config: Config) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (asked_sender, asked) = mpsc::unbounded_channel();
     let (cue, cue_receiver) = watch::channel(false);
     let (shutdown, shutdown_receiver) = watch::channel(false);
     let handler = OnCue { asked: asked_sender, cue: cue_receiver };
-    let served = tokio::spawn(serve(listener, Plain, handler, config, surroundings(), shutdown_receiver));
+    let served = tokio::spawn(serve(listener, handshake, handler, config, surroundings(), shutdown_receiver));
     Running { address, asked, cue, shutdown, served }
 }
 
@@ -149,6 +155,35 @@ async fn a_connection_too_many_waits_for_an_earlier_one_to_end() {
     running.cue.send(true).unwrap();
     running.shutdown.send(true).unwrap();
     assert!(rest(second).await.ends_with("ready"));
+}
+
+/// A handshake that its first client never ends.
+#[derive(Default)]
+struct OneSilent(AtomicBool);
+
+impl Handshake for OneSilent {
+    type Transport = TcpStream;
+
+    async fn shake(&self, connection: TcpStream) -> io::Result<TcpStream> {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        Ok(connection)
+    }
+
+    fn version(_: &TcpStream) -> Option<&'static str> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_connection_whose_handshake_does_not_end_gives_way() {
+    let config = Config { connections_max: 1, handshake_timeout: Duration::from_hours(1), ..Config::default() };
+    let mut running = start_with(OneSilent::default(), config).await;
+    let silent = send(&running, "").await;
+    let _second = send(&running, GET).await;
+    running.asked.recv().await.unwrap();
+    assert_eq!(rest(silent).await, "", "it is closed");
 }
 
 #[tokio::test]

@@ -69,6 +69,7 @@ def pods_are_restricted():
         spec = pod(objects)["spec"]
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch", "files of mode 0600 stay so"
         assert ("runAsUser" in spec["securityContext"]) == (name != "openshift"), name
         for field in ("hostNetwork", "hostPID", "hostIPC"):
             assert field not in spec

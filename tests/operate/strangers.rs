@@ -307,6 +307,19 @@ fn idle_connections_to_the_admin_port_do_not_hide_our_health() {
     drop((silent, half, kept));
 }
 
+#[test]
+fn slow_forms_to_the_admin_port_do_not_hide_our_health() {
+    let folder = folder(&json!({}));
+    fs::write(folder.path().join("metrics-secret-header-value"), "secret").unwrap();
+    let gateway = Gateway::start_in(folder, &[]);
+    let form = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        Content-Length: 1000\r\n\r\nsecret=";
+    let forms = many(100, gateway.admin, form);
+    assert_eq!(gateway.ask("/health/live").status, 200);
+    let mut first = &forms[0];
+    assert_eq!(first.read(&mut [0; 1]).unwrap_or(0), 0, "a form that was slow gave way, without an answer");
+}
+
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()

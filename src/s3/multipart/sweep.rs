@@ -132,7 +132,8 @@ impl Sweeper {
         };
         while *left > 0 {
             let page = self.backend.list_uploads(list.clone()).await?;
-            *left = left.saturating_sub(page.uploads.len().max(1));
+            // pages of nothing come to an end too
+            *left = left.saturating_sub(page.uploads.len().max(PAGE_COUNTS_MIN));
             for upload in page.uploads {
                 if age(now, upload.initiated) < WITHOUT_RECORD_MAX {
                     continue;
@@ -269,5 +270,7 @@ const PAGE_MAX: u32 = 1_000;
 const PAGES_MAX: u32 = 100_000;
 /// Uploads that one sweep looks at.
 const UPLOADS_MAX: usize = 100_000;
+/// A page counts for so many of them at least.
+const PAGE_COUNTS_MIN: usize = 100;
 /// So many failures of a sweep are named; the rest is counted.
 const FAILURES_NAMED_MAX: u64 = 10;
