@@ -16,6 +16,7 @@ fn doctor_tells_what_the_store_has_and_what_it_lacks() {
         "crypto": {"key_seed": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="},
         "tenants": [{"id": "default", "access_keys": [{"id": "AKIADOCTOR", "secret": "a secret for tests"}]}],
         "backend": section,
+        "cluster": {"keys": ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]},
     });
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
     let ran = Command::new(env!("CARGO_BIN_EXE_sealgate"))

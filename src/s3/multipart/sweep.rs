@@ -147,7 +147,7 @@ impl Sweeper {
             let Some((key, upload_id)) = page.next else { return Ok(()) };
             (list.key_marker, list.upload_id_marker) = (Some(key), Some(upload_id));
         }
-        tracing::warn!(bucket = bucket.as_str(), "uploads have no end: the next sweep goes on");
+        tracing::warn!(bucket = bucket.as_str(), "uploads have no end: the rest of them is not looked at");
         Ok(())
     }
 
