@@ -1,5 +1,5 @@
 //! The accept loop of the admin port: few connections, short requests. A connection that is idle gives way when another
-//! comes, and one network does not have them all, so that whoever asks after our health is heard.
+//! comes, so that whoever asks after our health is heard.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -45,10 +45,6 @@ pub async fn serve<T: Handshake>(
             Some(_) = tasks.join_next() => continue,
         };
         let Some((connection, peer)) = next.take() else { continue };
-        if !place.is_fair() {
-            tracing::debug!(%peer, "an admin connection is closed: its network has its share");
-            continue;
-        }
         let service = router.clone().layer(Extension(Peer(peer)));
         let (handshake, watcher) = (Arc::clone(&handshake), graceful.watcher());
         tasks.spawn(async move {

@@ -175,8 +175,7 @@ impl Place {
     }
 
     /// Whether the connection may stay beside the others of its network; one that is idle may have to go for it.
-    #[must_use]
-    pub fn is_fair(&self) -> bool {
+    pub(super) fn is_fair(&self) -> bool {
         let mut state = self.places.state();
         let own = state.networks.get(&self.network).map_or(0, |network| network.seats.len() - network.leaving);
         let free = self.places.0.max.saturating_sub(state.taken);
