@@ -9,10 +9,11 @@
 //! `<id>` is a digest of bucket, key and the store's upload id, 32 hex digits; numbers have five digits, so that they list
 //! in order. Other records have no slash in their names and begin with `~`. What is here was sealed like everything else
 //! and is trusted no more than the rest of the backend. Beside a record stands in clear which upload it is of, so that the
-//! sweeper can ask for it: the store knows that anyway.
+//! sweeper can ask for it, and when that began: the store knows that anyway.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -52,7 +53,7 @@ impl Staging {
 
     /// Stores the record of this upload.
     pub(crate) async fn write_record(&self, upload: &UploadRef, record: &SealedRecord) -> Result<(), BackendError> {
-        let subject = Subject { upload: upload.clone(), is_clients: record.is_clients };
+        let subject = Subject { upload: upload.clone(), is_clients: record.is_clients, begun: SystemTime::now() };
         let metadata = Metadata { user: subject.metadata_entries(), ..Metadata::default() };
         self.put(self.record_key(), metadata, held(Bytes::copy_from_slice(&record.bytes))).await.map(drop)
     }
@@ -230,6 +231,8 @@ pub(super) struct Subject {
     pub(super) upload: UploadRef,
     /// whether a client sends parts for it
     pub(super) is_clients: bool,
+    /// when it began, by the clock of its gateway
+    pub(super) begun: SystemTime,
 }
 
 impl Subject {
@@ -240,17 +243,19 @@ impl Subject {
 
     fn to_metadata(&self) -> Option<String> {
         let UploadRef { bucket, key, upload_id } = &self.upload;
-        let fields = (bucket.as_str(), key.as_str(), upload_id.as_str(), self.is_clients);
+        let begun = self.begun.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let fields = (bucket.as_str(), key.as_str(), upload_id.as_str(), self.is_clients, begun);
         let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&fields).ok()?);
         (text.len() <= SUBJECT_BYTES_MAX).then_some(text)
     }
 
     fn from_metadata(text: &str) -> Option<Self> {
         let json = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (bucket, key, upload_id, is_clients): (String, String, String, bool) =
+        let (bucket, key, upload_id, is_clients, begun): (String, String, String, bool, u64) =
             serde_json::from_slice(&json).ok()?;
         let upload = UploadRef { bucket: BucketName::new(bucket), key, upload_id: UploadId::new(upload_id) };
-        Some(Self { upload, is_clients })
+        let begun = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(begun))?;
+        Some(Self { upload, is_clients, begun })
     }
 }
 

@@ -8,8 +8,11 @@
 //! - uploads of the gateway's own, such as copies, whose gateway died, and any that are older than uploads may be.
 //!
 //! Only things with a slash in their names belong to uploads. What a store says here is believed: it can end uploads and
-//! remove things itself. A sweep looks at a bounded number of things; the next one goes on with what is left.
+//! remove things itself. Its dates alone end no upload that has just begun, though: a store may have another clock, or no
+//! dates worth the name. So an upload is as old as it is by the clock of the gateway that began it too, and one without a
+//! record is ended when two sweeps found none. A sweep looks at a bounded number of things; the next one goes on with what is left.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +37,7 @@ pub struct Sweeper {
 /// Sweeps once and then every hour, for as long as it is polled. A sweep that fails is logged; the next one tries again.
 pub async fn sweep_hourly(sweeper: Sweeper) {
     let mut hours = tokio::time::interval(SWEEP_PERIOD);
+    let mut without_record = WithoutRecord::default();
     loop {
         hours.tick().await;
         let now = SystemTime::now();
@@ -41,7 +45,7 @@ pub async fn sweep_hourly(sweeper: Sweeper) {
         if let Err(error) = sweeper.staging(now, &mut swept).await {
             tracing::warn!(%error, "cannot sweep the staging bucket");
         }
-        if let Err(error) = sweeper.buckets(now, &mut swept).await {
+        if let Err(error) = sweeper.buckets(now, &mut without_record, &mut swept).await {
             tracing::warn!(%error, "cannot look for uploads without a record");
         }
         if swept != Swept::default() {
@@ -60,6 +64,27 @@ pub(super) struct Swept {
     pub(super) aborted: u64,
     /// uploads whose state could not be told; the next sweep tries again
     pub(super) failed: u64,
+}
+
+/// Uploads that a sweep found without a record, by their ids in the staging bucket. Create writes the record soon after it
+/// began the upload, so only what the next sweep finds like that has lost its gateway.
+#[derive(Debug, Default)]
+pub(super) struct WithoutRecord {
+    before: HashSet<String>,
+    now: HashSet<String>,
+}
+
+impl WithoutRecord {
+    /// Whether the sweep before this one found it so too.
+    fn is_again(&mut self, id: String) -> bool {
+        let is_again = self.before.contains(&id);
+        self.now.insert(id);
+        is_again
+    }
+
+    fn next_sweep(&mut self) {
+        self.before = std::mem::take(&mut self.now);
+    }
 }
 
 impl Sweeper {
@@ -96,17 +121,23 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Goes over the open uploads of tenants' buckets once, and ends those without a record.
+    /// Goes over the open uploads of tenants' buckets once, and ends those that had no record in the last sweep either.
     ///
     /// # Errors
     /// [`BackendError`] if buckets or uploads cannot be listed.
-    pub(super) async fn buckets(&self, now: SystemTime, swept: &mut Swept) -> Result<(), BackendError> {
+    pub(super) async fn buckets(
+        &self,
+        now: SystemTime,
+        without: &mut WithoutRecord,
+        swept: &mut Swept,
+    ) -> Result<(), BackendError> {
+        without.next_sweep();
         let mut left = UPLOADS_MAX;
         for bucket in self.backend.list_buckets("").await? {
             if bucket.name == self.staging || !(self.is_tenants)(&bucket.name) {
                 continue;
             }
-            match self.uploads(&bucket.name, now, &mut left, swept).await {
+            match self.uploads(&bucket.name, now, &mut left, without, swept).await {
                 // it was deleted meanwhile, or the store does not list uploads
                 Ok(()) | Err(BackendError::NoSuchBucket | BackendError::NotImplemented(_)) => {}
                 Err(error) => return Err(error),
@@ -120,6 +151,7 @@ impl Sweeper {
         bucket: &BucketName,
         now: SystemTime,
         left: &mut usize,
+        without: &mut WithoutRecord,
         swept: &mut Swept,
     ) -> Result<(), BackendError> {
         let mut list = ListUploadsRequest {
@@ -139,7 +171,7 @@ impl Sweeper {
                     continue;
                 }
                 let at = UploadRef { bucket: bucket.clone(), key: upload.key, upload_id: upload.upload_id };
-                if let Err(error) = self.end_without_record(&at, swept).await {
+                if let Err(error) = self.end_without_record(&at, without, swept).await {
                     swept.failed += 1;
                     tracing::debug!(%error, upload = staging::id(&at), "cannot tell whether an upload has a record");
                 }
@@ -151,8 +183,14 @@ impl Sweeper {
         Ok(())
     }
 
-    async fn end_without_record(&self, at: &UploadRef, swept: &mut Swept) -> Result<(), BackendError> {
-        if self.staged(staging::id(at)).has_record().await? {
+    async fn end_without_record(
+        &self,
+        at: &UploadRef,
+        without: &mut WithoutRecord,
+        swept: &mut Swept,
+    ) -> Result<(), BackendError> {
+        let id = staging::id(at);
+        if self.staged(id.clone()).has_record().await? || !without.is_again(id) {
             return Ok(());
         }
         self.abort(at, swept).await
@@ -182,7 +220,7 @@ impl Sweeper {
             return Ok(State::Over);
         };
         let known = subject.map(|subject| (subject, self.upload_max_age));
-        let known = known.or_else(|| OldRecord::parse(&bytes).map(|old| (old.subject(), OLD_MAX)));
+        let known = known.or_else(|| OldRecord::parse(&bytes).map(|old| (old.subject(listed.last_modified), OLD_MAX)));
         let Some((subject, age_max)) = known.filter(|(subject, _)| staging::id(&subject.upload) == id) else {
             // No upload is that old, so what is staged for it can go whatever it is.
             if is_older(&listed, now, self.upload_max_age.max(OWN_MAX)) {
@@ -194,7 +232,7 @@ impl Sweeper {
         match self.backend.list_parts(&subject.upload, 0, 1).await {
             Err(BackendError::NoSuchUpload | BackendError::NoSuchBucket) => Ok(State::Over),
             Err(error) => Err(error),
-            Ok(_) if is_older(&listed, now, age_max) => {
+            Ok(_) if is_older(&listed, now, age_max) && age(now, subject.begun) >= age_max => {
                 self.abort(&subject.upload, swept).await?;
                 Ok(State::Over)
             }
@@ -239,10 +277,11 @@ impl OldRecord {
         serde_json::from_slice(bytes).ok()
     }
 
-    fn subject(self) -> Subject {
+    /// It does not say when the upload began.
+    fn subject(self, begun: SystemTime) -> Subject {
         let is_clients = self.sealed.is_some();
         let (bucket, upload_id) = (BucketName::new(self.bucket), UploadId::new(self.upload_id));
-        Subject { upload: UploadRef { bucket, key: self.key, upload_id }, is_clients }
+        Subject { upload: UploadRef { bucket, key: self.key, upload_id }, is_clients, begun }
     }
 }
 

@@ -13,7 +13,7 @@ use super::*;
 use crate::backend::{CompleteUpload, CreateUpload, Metadata, PartRef, PutRequest, Tags, WriteConditions};
 use crate::keys::ring::TenantKeys;
 use crate::s3::multipart::held;
-use crate::s3::multipart::sweep::{GRACE, OLD_MAX, Sweeper, Swept};
+use crate::s3::multipart::sweep::{GRACE, OLD_MAX, Sweeper, Swept, WithoutRecord};
 use crate::seal::{ClusterKey, ClusterKeys, Seed, TenantKey};
 
 const OLD_BUCKET: &str = "bkt";
@@ -120,9 +120,11 @@ impl Old {
             upload_max_age: OLD_MAX * 30,
             is_tenants: Arc::new(|_| true),
         };
-        let (now, mut swept) = (SystemTime::now() + later, Swept::default());
+        let (now, mut swept, mut without) = (SystemTime::now() + later, Swept::default(), WithoutRecord::default());
         sweeper.staging(now, &mut swept).await.unwrap();
-        sweeper.buckets(now, &mut swept).await.unwrap();
+        for _ in 0..2 {
+            sweeper.buckets(now, &mut without, &mut swept).await.unwrap();
+        }
         swept
     }
 }
