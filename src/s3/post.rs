@@ -2,7 +2,7 @@
 
 use s3s::dto::{PostObjectInput, PostObjectOutput, PutObjectInput};
 use s3s::stream::ByteStream as _;
-use s3s::{S3Request, S3Response, S3Result};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::gateway::Gateway;
 use super::put;
@@ -11,12 +11,22 @@ pub(crate) async fn post_object(
     gateway: &Gateway,
     request: S3Request<PostObjectInput>,
 ) -> S3Result<S3Response<PostObjectOutput>> {
+    request.input.success_action_redirect.as_deref().map_or(Ok(()), is_web_page)?;
     let response = put::put_object(gateway, request.map_input(as_put)).await?;
     Ok(S3Response::new(PostObjectOutput {
         e_tag: response.output.e_tag,
         version_id: response.output.version_id,
         ..PostObjectOutput::default()
     }))
+}
+
+/// The framework sends the browser wherever the form says. Script and data in place of an address are never meant.
+fn is_web_page(url: &str) -> S3Result<()> {
+    let has_scheme = |scheme: &str| url.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme));
+    if url.is_empty() || ["http://", "https://"].into_iter().any(has_scheme) {
+        return Ok(());
+    }
+    Err(s3_error!(InvalidArgument, "success_action_redirect must begin with 'http://' or 'https://'."))
 }
 
 /// The same upload as a PUT: every field that a form may set and a PUT has.
@@ -44,4 +54,22 @@ fn as_put(form: PostObjectInput) -> PutObjectInput {
         expected_bucket_owner if_match if_none_match write_offset_bytes
     );
     put
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_leads_to_a_web_page_and_nowhere_else() {
+        for url in ["", "http://example.com/a?b", "https://example.com", "HTTPS://example.com/\u{e9}"] {
+            assert!(is_web_page(url).is_ok(), "{url}");
+        }
+        let others =
+            ["javascript:alert(1)", "JavaScript:alert(1)", " javascript:x", "data:text/html,x", "http:", "/done", "é"];
+        for url in others {
+            let error = is_web_page(url).unwrap_err();
+            assert_eq!(error.code().as_str(), "InvalidArgument", "{url}");
+        }
+    }
 }
