@@ -10,7 +10,7 @@
 //! Only things with a slash in their names belong to uploads. What a store says here is believed: it can end uploads and
 //! remove things itself. Its dates alone end no upload that has just begun, though: a store may have another clock, or no
 //! dates worth the name. So an upload is as old as it is by the clock of the gateway that began it too, and one without a
-//! record is ended when two sweeps found none. A sweep looks at a bounded number of things; the next one goes on with what is left.
+//! record is ended when two sweeps found none. A sweep looks at a bounded number of things.
 
 use std::collections::HashSet;
 use std::sync::Arc;
