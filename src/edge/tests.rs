@@ -157,15 +157,18 @@ async fn a_connection_too_many_waits_for_an_earlier_one_to_end() {
     assert!(rest(second).await.ends_with("ready"));
 }
 
-/// A handshake that its first client never ends.
-#[derive(Default)]
-struct OneSilent(AtomicBool);
+/// A handshake that its first client never ends; says when that one has begun.
+struct OneSilent {
+    is_begun: AtomicBool,
+    begun: mpsc::UnboundedSender<()>,
+}
 
 impl Handshake for OneSilent {
     type Transport = TcpStream;
 
     async fn shake(&self, connection: TcpStream) -> io::Result<TcpStream> {
-        if !self.0.swap(true, Ordering::Relaxed) {
+        if !self.is_begun.swap(true, Ordering::Relaxed) {
+            self.begun.send(()).unwrap();
             std::future::pending::<()>().await;
         }
         Ok(connection)
@@ -179,8 +182,10 @@ impl Handshake for OneSilent {
 #[tokio::test]
 async fn a_connection_whose_handshake_does_not_end_gives_way() {
     let config = Config { connections_max: 1, handshake_timeout: Duration::from_hours(1), ..Config::default() };
-    let mut running = start_with(OneSilent::default(), config).await;
+    let (begun, mut has_begun) = mpsc::unbounded_channel();
+    let mut running = start_with(OneSilent { is_begun: AtomicBool::default(), begun }, config).await;
     let silent = send(&running, "").await;
+    has_begun.recv().await.unwrap();
     let _second = send(&running, GET).await;
     running.asked.recv().await.unwrap();
     assert_eq!(rest(silent).await, "", "it is closed");
