@@ -151,7 +151,9 @@ impl<H: S3Handler> Front<H> {
             }
             share.reads_document(u64::MAX);
         }
-        let answered = share.clone().during(self.handler.handle(request)).await;
+        // it is large: what is around it would be copied with it
+        let handled = Box::pin(self.handler.handle(request));
+        let answered = share.clone().during(handled).await;
         let is_failed = |answer: &HttpResponse| answer.status() == StatusCode::INTERNAL_SERVER_ERROR;
         match share.failure() {
             Some(Failure::Digest) if !answered.as_ref().is_ok_and(is_failed) => {
