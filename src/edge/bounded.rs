@@ -2,7 +2,7 @@
 //! without progress uses up an [`Allowance`].
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -17,6 +17,8 @@ pub(super) struct Bounded<T> {
     inner: T,
     connection: Arc<Connection>,
     came: Came,
+    /// bytes of HTTP/2 that were read since others had their turn
+    at_once: usize,
 }
 
 /// What came without progress.
@@ -29,13 +31,14 @@ enum Came {
 
 impl<T> Bounded<T> {
     pub(super) fn new(inner: T, connection: Arc<Connection>, held: Held) -> Self {
-        Self { inner, connection, came: Came::Head { bytes: 0, is_preface: true, held } }
+        Self { inner, connection, came: Came::Head { bytes: 0, is_preface: true, held }, at_once: 0 }
     }
 
     /// An error once too much came.
     fn saw(&mut self, came: &[u8]) -> io::Result<()> {
         match &mut self.came {
             Came::Frames(allowance) => {
+                self.at_once += came.len();
                 if !allowance.spend(came.len(), &self.connection) {
                     self.connection.was_flooded();
                     return Err(refused("frames without progress"));
@@ -76,8 +79,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for Bounded<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.at_once >= AT_ONCE_BYTES {
+            // small frames take long to read: others come first
+            self.at_once = 0;
+            ready!(pin!(tokio::task::yield_now()).poll(context));
+        }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        let Poll::Ready(read) = Pin::new(&mut self.inner).poll_read(context, buffer) else {
+            self.at_once = 0;
+            return Poll::Pending;
+        };
+        read?;
         Poll::Ready(self.saw(&buffer.filled()[before..]))
     }
 }
@@ -114,6 +126,8 @@ fn refused(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::QuotaExceeded, what)
 }
 
+/// What HTTP/2 may bring before others have their turn: some hundred microseconds if all of it is small frames.
+const AT_ONCE_BYTES: usize = 32 << 10;
 /// A head of common length, which a connection has room for anyway.
 const SHORT_HEAD_BYTES: usize = 16 << 10;
 
@@ -169,6 +183,25 @@ mod tests {
         }
         let Came::Head { held, .. } = &kept_alive.came else { panic!("it is HTTP/1.1") };
         assert!(held.is_nothing(), "an answered head is held no more");
+    }
+
+    #[tokio::test]
+    async fn who_sends_many_frames_lets_others_have_their_turn() {
+        use tokio::io::AsyncReadExt as _;
+
+        let flood: Vec<u8> = PREFACE.iter().copied().chain(std::iter::repeat_n(0, 1 << 20)).collect();
+        let held = Budget::new(100, 8 << 20).held_before_requests(HERE);
+        let mut frames = Bounded::new(flood.as_slice(), Arc::new(Connection::new()), held);
+        let mut turns = 0;
+        let mut taken = vec![0; 4096];
+        let read = async { while frames.read(&mut taken).await.unwrap() > 0 {} };
+        let mut read = pin!(read);
+        std::future::poll_fn(|context| {
+            turns += 1;
+            read.as_mut().poll(context)
+        })
+        .await;
+        assert!(turns >= (1 << 20) / (AT_ONCE_BYTES + 4096), "{turns}");
     }
 
     #[test]
